@@ -1,0 +1,53 @@
+//! The public name of a session.
+
+use std::fmt;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use sha2::{Digest as _, Sha256};
+
+/// A one-way hash of the token: the name of a session in logs, events, tombstones and the audit trail.
+///
+/// `SHA-256("ref" ‖ token)`. It opens no session. The Redis key is a further hash of it (with the
+/// pepper, where one is configured), so that recovery can find the key again from the trail.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionRef([u8; 32]);
+
+impl SessionRef {
+    pub(super) fn of(token: &[u8; 32]) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(b"ref");
+        hash.update(token);
+        Self(hash.finalize().into())
+    }
+
+    /// The hash itself, as the trail's `ref` column holds it.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// A ref that was stored before.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Reads what `Display` wrote; anything else is `None`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut bytes = [0; 32];
+        match URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) {
+            Ok(32) => Some(Self(bytes)),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for SessionRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
+    }
+}
+
+impl fmt::Debug for SessionRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SessionRef({self})")
+    }
+}
