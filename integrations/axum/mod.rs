@@ -1,0 +1,36 @@
+//! Extractors for axum 0.8.
+//!
+//! ```
+//! use axum::{Router, routing::{get, post}};
+//! use cloakroom::{axum::Authenticated, service::SessionLayer, session::Session, store::MemoryStore};
+//!
+//! async fn sign_in(session: Session) -> Result<&'static str, cloakroom::error::Error> {
+//!     session.login("alice")?;
+//!     Ok("welcome")
+//! }
+//!
+//! async fn account(who: Authenticated) -> String {
+//!     format!("signed in as {}", who.user())
+//! }
+//!
+//! let app: Router = Router::new()
+//!     .route("/sign-in", post(sign_in))
+//!     .route("/account", get(account))
+//!     .layer(SessionLayer::new(MemoryStore::new()));
+//! ```
+//!
+//! | extractor | gives | otherwise |
+//! |---|---|---|
+//! | [`Session`] | the request's session, loaded | 500 without the layer, 503 without the store |
+//! | [`Authenticated`] | it, with somebody signed in | 401, too |
+//! | `Option<Authenticated>` | that or `None` | never 401 |
+
+mod authenticated;
+mod error;
+mod session;
+
+pub use authenticated::{Authenticated, AuthenticatedRejection};
+pub use session::SessionRejection;
+
+#[cfg(doc)]
+use crate::session::Session;

@@ -1,0 +1,44 @@
+//! From a change to its line in the trail.
+
+use super::{DeltaView, EntryKind, Payload};
+use crate::store::{Commit, Create, End};
+
+impl<'a> From<&'a Create> for Payload<'a> {
+    fn from(create: &'a Create) -> Self {
+        let sign_in = create.sign_in.as_ref();
+        Self {
+            kind: if sign_in.is_some() { EntryKind::SignedIn } else { EntryKind::Created },
+            user: sign_in.map(|sign_in| sign_in.user.as_str()),
+            auth_method: sign_in.and_then(|sign_in| sign_in.method.as_deref()),
+            related: create.predecessor.map(|(reference, _)| reference),
+            lifetime: Some(crate::clock::millis(create.absolute)),
+            idle_class: Some(create.at.class.index()),
+            delta: DeltaView(Some(&create.delta)),
+            ..Self::blank(create.event, create.at.reference, &create.context)
+        }
+    }
+}
+
+impl<'a> From<&'a Commit> for Payload<'a> {
+    fn from(commit: &'a Commit) -> Self {
+        Self {
+            kind: if commit.renewal.is_some() { EntryKind::Renewed } else { EntryKind::Changed },
+            user: commit.user.as_deref(),
+            related: commit.renewal.map(|renewal| renewal.to.reference),
+            cleared: commit.delta.clear,
+            delta: DeltaView(Some(&commit.delta)),
+            ..Self::blank(commit.event, commit.at.reference, &commit.context)
+        }
+    }
+}
+
+impl<'a> From<&'a End> for Payload<'a> {
+    fn from(end: &'a End) -> Self {
+        Self {
+            kind: EntryKind::Ended,
+            user: end.user.as_deref(),
+            reason: Some(end.reason.as_str()),
+            ..Self::blank(end.event, end.at.reference, &end.context)
+        }
+    }
+}

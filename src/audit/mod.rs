@@ -1,0 +1,21 @@
+//! The audit trail: who was signed in, what changed and when, from the commit into PostgreSQL.
+//!
+//! An [`Entry`] is written by the very script that makes the change, as its first write: a change and
+//! its entry exist together or not at all. With Redis it waits in a stream until an `AuditWriter`
+//! (feature `audit`) has stored it in PostgreSQL; the hot path never waits for PostgreSQL.
+//! [`MemoryStore`](crate::store::MemoryStore) keeps its trail in memory, for development.
+
+mod context;
+mod describe;
+mod entry;
+#[cfg(feature = "audit")]
+mod postgres;
+#[cfg(feature = "audit")]
+mod queue;
+#[cfg(feature = "audit")]
+mod writer;
+
+pub use context::{ClientIp, RequestContext};
+pub use entry::{DeltaView, Entry, EntryKind, ParsedPayload, Payload};
+#[cfg(feature = "audit")]
+pub use {postgres::migrate, queue::AuditQueue, writer::{AuditWriter, Stop}};

@@ -1,0 +1,77 @@
+//! Why the layer answers in the handler's place.
+
+use std::{fmt, time::Duration};
+
+use crate::{
+    error::{Error, ErrorKind},
+    record::Ended,
+};
+
+/// Why a request gets another answer than its handler's. What the answer looks like is a policy.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The store is out of reach: 503. Before the handler ran, or after it, with nothing committed as
+    /// far as is known; the client's cookie is left as it is.
+    Unavailable {
+        /// For the log. It holds no token and no value.
+        error: Error,
+        /// What `Retry-After` should say.
+        retry_after: Duration,
+    },
+    /// Another request changed keys that this one had read and wanted to write: 409, nothing committed.
+    Conflict {
+        /// Which keys.
+        keys: Vec<String>,
+    },
+    /// The session ended while the request was under way: 409, nothing committed.
+    Gone(Ended),
+    /// The cookie for local development was asked for on another host than this machine: 400.
+    InsecureHost,
+    /// Something is broken here rather than there: 500.
+    Failed(Error),
+}
+
+impl Refusal {
+    pub(super) fn from_error(error: Error, retry_after: Duration) -> Self {
+        match error.kind() {
+            ErrorKind::Unavailable | ErrorKind::Random | ErrorKind::Mismatch => {
+                Self::Unavailable { error, retry_after }
+            }
+            _ => Self::Failed(error),
+        }
+    }
+
+    /// The status that fits.
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::Unavailable { .. } => 503,
+            Self::Conflict { .. } | Self::Gone(_) => 409,
+            Self::InsecureHost => 400,
+            Self::Failed(_) => 500,
+        }
+    }
+}
+
+/// A sentence for the client: no driver's text, no key of the store, no host.
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unavailable { .. } => {
+                f.write_str("Sessions are out of reach at the moment. Please try again.")
+            }
+            Self::Conflict { keys } => {
+                write!(
+                    f,
+                    "Another request changed this session at the same time ({}). Please try again.",
+                    keys.join(", ")
+                )
+            }
+            Self::Gone(_) => f.write_str("This session has ended."),
+            Self::InsecureHost => f.write_str(
+                "This server's session cookie is made for local development and works on localhost only.",
+            ),
+            Self::Failed(_) => f.write_str("The session could not be processed."),
+        }
+    }
+}

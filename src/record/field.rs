@@ -1,0 +1,92 @@
+//! One key of a session and its value.
+
+use std::{borrow::Borrow, fmt, sync::Arc};
+
+use super::Version;
+use crate::error::{Error, ErrorKind};
+
+/// The name of a session key: 1 to 128 bytes of UTF-8 without control characters.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FieldName(Arc<str>);
+
+impl FieldName {
+    /// The longest name, in bytes.
+    pub const MAX: usize = 128;
+
+    /// Checks a name.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidKey`] for a name that is empty, too long, or holds control characters: it
+    /// appears in logs and in the trail, where a line break would forge a line.
+    pub fn new(name: &str) -> Result<Self, Error> {
+        if name.is_empty() || name.len() > Self::MAX || name.chars().any(char::is_control) {
+            return Err(Error::msg(
+                ErrorKind::InvalidKey,
+                format!(
+                    "session key {:?}: a name has 1 to {} bytes and no control characters",
+                    name.chars().take(32).collect::<String>(),
+                    Self::MAX
+                ),
+            ));
+        }
+        Ok(Self(name.into()))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for FieldName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for FieldName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for FieldName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+/// A value as JSON text, shared and never copied. Its `Debug` shows the length only, since a value
+/// may be a secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Json(Arc<str>);
+
+impl Json {
+    /// Takes text that is known to be JSON.
+    pub fn from_text(text: impl Into<Arc<str>>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Json({} bytes)", self.0.len())
+    }
+}
+
+/// A value and the session version at which it last changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// When it last changed.
+    pub version: Version,
+    /// Whether the value must never leave the store: the trail names the key and nothing else.
+    pub secret: bool,
+    /// The value.
+    pub value: Json,
+}

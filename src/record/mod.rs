@@ -1,0 +1,18 @@
+//! What a session is: its [`Record`] as loaded, the [`Delta`] that a request makes of it, and the
+//! rules by which a delta meets a record that changed meanwhile.
+//!
+//! Pure data and pure functions. [`MemoryStore`](crate::store::MemoryStore) runs [`merge`] itself;
+//! [`RedisStore`](crate::store::RedisStore) has the same rules in its commit script, and one suite
+//! holds both to them.
+
+mod delta;
+mod field;
+mod history;
+pub(crate) mod merge;
+mod state;
+
+pub use delta::{Change, Delta, Write};
+pub use field::{Field, FieldName, Json};
+pub use history::History;
+pub(crate) use history::Relation;
+pub use state::{Authentication, Base, EndReason, Ended, Record, Version};

@@ -1,0 +1,187 @@
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use http::{HeaderValue, Request, Response, header};
+use pin_project::pin_project;
+use tower::Service;
+
+use super::Reply;
+use crate::{
+    error::Error,
+    manager::{Ending, Manager, Refusal, cache_headers},
+    session::Session,
+};
+
+type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// What [`SessionService`](super::SessionService) answers with. Dropping it before it is done leaves
+/// all of a commit or none.
+#[pin_project]
+pub struct ResponseFuture<S, R, ReqBody, ResBody>
+where
+    S: Service<Request<ReqBody>>,
+{
+    #[pin]
+    state: State<S, ReqBody, ResBody>,
+    manager: Manager,
+    reply: R,
+}
+
+/// A request without a cookie goes straight to `Calling` and, if it writes nothing, is never boxed.
+#[pin_project(project = Project)]
+enum State<S, ReqBody, ResBody>
+where
+    S: Service<Request<ReqBody>>,
+{
+    Loading {
+        load: Boxed<Result<(), Error>>,
+        next: Option<(S, Request<ReqBody>)>,
+        session: Session,
+    },
+    Calling {
+        #[pin]
+        call: S::Future,
+        session: Session,
+    },
+    Committing {
+        commit: Boxed<Ending>,
+        response: Option<Response<ResBody>>,
+    },
+    Refused(Option<Refusal>),
+}
+
+impl<S, R, ReqBody, ResBody> ResponseFuture<S, R, ReqBody, ResBody>
+where
+    S: Service<Request<ReqBody>>,
+{
+    pub(super) fn loading(
+        inner: S,
+        request: Request<ReqBody>,
+        session: Session,
+        manager: Manager,
+        reply: R,
+    ) -> Self {
+        let loading = session.clone();
+        let load = Box::pin(async move { loading.load().await });
+        Self { state: State::Loading { load, next: Some((inner, request)), session }, manager, reply }
+    }
+
+    pub(super) fn calling(call: S::Future, session: Session, manager: Manager, reply: R) -> Self {
+        Self { state: State::Calling { call, session }, manager, reply }
+    }
+
+    pub(super) fn refused(refusal: Refusal, manager: Manager, reply: R) -> Self {
+        Self { state: State::Refused(Some(refusal)), manager, reply }
+    }
+}
+
+impl<S, R, ReqBody, ResBody> Future for ResponseFuture<S, R, ReqBody, ResBody>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    R: Reply<ResBody>,
+{
+    type Output = Result<Response<ResBody>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            let next = match this.state.as_mut().project() {
+                Project::Loading { load, next, session } => match ready!(load.as_mut().poll(cx)) {
+                    Ok(()) => {
+                        let Some((mut inner, request)) = next.take() else { return Poll::Pending };
+                        State::Calling { call: inner.call(request), session: session.clone() }
+                    }
+                    Err(error) => State::Refused(Some(this.manager.load_failed(error))),
+                },
+                Project::Calling { call, session } => {
+                    let response = ready!(call.poll(cx))?;
+                    let status = response.status().as_u16();
+                    if !this.manager.must_wait(session, status) {
+                        session.forget_changes();
+                        let ending = this.manager.close(session, None);
+                        return Poll::Ready(Ok(dress(response, ending, this.manager)));
+                    }
+                    let (manager, session) = (this.manager.clone(), session.clone());
+                    let commit = Box::pin(async move { manager.finish(&session, status).await });
+                    State::Committing { commit, response: Some(response) }
+                }
+                Project::Committing { commit, response } => {
+                    let mut ending = ready!(commit.as_mut().poll(cx));
+                    let Some(response) = response.take() else { return Poll::Pending };
+                    let response = match ending.refusal.take() {
+                        Some(refusal) => refuse(refusal, this.reply),
+                        None => response,
+                    };
+                    return Poll::Ready(Ok(dress(response, ending, this.manager)));
+                }
+                Project::Refused(refusal) => {
+                    let Some(refusal) = refusal.take() else { return Poll::Pending };
+                    return Poll::Ready(Ok(refuse(refusal, this.reply)));
+                }
+            };
+            this.state.set(next);
+        }
+    }
+}
+
+fn refuse<B>(refusal: Refusal, reply: &impl Reply<B>) -> Response<B> {
+    let mut response = reply.reply(&refusal);
+    response.extensions_mut().insert(Arc::new(refusal));
+    response
+}
+
+/// Adds the cookie and the caching headers.
+fn dress<B>(mut response: Response<B>, ending: Ending, manager: &Manager) -> Response<B> {
+    let headers = response.headers_mut();
+    let mut sets_cookie = false;
+    if let Some(line) = ending.set_cookie
+        && let Ok(mut value) = HeaderValue::try_from(line)
+    {
+        value.set_sensitive(true);
+        let ours = |value: &HeaderValue| {
+            let rest = value.as_bytes().strip_prefix(manager.cookie_name().as_bytes());
+            rest.is_some_and(|rest| rest.first() == Some(&b'='))
+        };
+        // One cookie of our name a response; the application's others stay, in their order.
+        if headers.get_all(header::SET_COOKIE).iter().any(ours) {
+            let others: Vec<_> =
+                headers.get_all(header::SET_COOKIE).iter().filter(|v| !ours(v)).cloned().collect();
+            headers.remove(header::SET_COOKIE);
+            for other in others {
+                headers.append(header::SET_COOKIE, other);
+            }
+        }
+        headers.append(header::SET_COOKIE, value);
+        sets_cookie = true;
+    }
+    if !manager.sets_cache_headers() {
+        return response;
+    }
+    let vary = headers.get_all(header::VARY).into_iter().map(HeaderValue::as_bytes);
+    let said = headers.get(header::CACHE_CONTROL).map(HeaderValue::as_bytes);
+    let add = cache_headers(ending.accessed, sets_cookie, vary, said);
+    if let Some(value) = add.cache_control {
+        if headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(value)).is_some() {
+            tracing::warn!(
+                "a response with a session cookie was meant to be stored by caches; it says no-store now"
+            );
+        }
+    }
+    if add.vary {
+        headers.append(header::VARY, HeaderValue::from_static("Cookie"));
+    }
+    response
+}
+
+impl<S, R, ReqBody, ResBody> fmt::Debug for ResponseFuture<S, R, ReqBody, ResBody>
+where
+    S: Service<Request<ReqBody>>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,20 @@
+//! `http` types as bytes and strings.
+
+use http::{Request, header};
+
+use crate::{audit::ClientIp, manager::RequestHead};
+
+pub(super) fn of<B>(request: &Request<B>) -> RequestHead<'_, impl Iterator<Item = &[u8]>> {
+    let headers = request.headers();
+    let first = |name| headers.get(name).map(http::HeaderValue::as_bytes);
+    let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
+    RequestHead {
+        method: request.method().as_str(),
+        path: request.uri().path(),
+        host: authority.or_else(|| first(header::HOST)),
+        cookies: headers.get_all(header::COOKIE).into_iter().map(http::HeaderValue::as_bytes),
+        user_agent: first(header::USER_AGENT),
+        traceparent: headers.get("traceparent").map(http::HeaderValue::as_bytes),
+        client_ip: request.extensions().get().map(|ClientIp(ip)| *ip),
+    }
+}

@@ -1,0 +1,398 @@
+//! Carrying out what a request wants of its session.
+//!
+//! Each conversation with the store is a [`Job`] with event ids of its own, kept in the state until it
+//! is answered: a caller that was dropped or timed out in the middle can ask again, and what happened
+//! already does not happen twice.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{
+    Login, Session,
+    state::{CookieAction, Intent, Pending, State},
+};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    id::{Address, EventId, Token},
+    record::{
+        Authentication, Base, Change, Delta, EndReason, Ended, Field, FieldName, Record, Version, Write,
+        merge,
+    },
+    store::{Commit, Committed, Create, Created, End, Finished, Renewal, SignIn},
+};
+
+/// What a commit came to.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Done,
+    Conflict(Vec<FieldName>),
+    Gone(Ended),
+}
+
+/// One thing to ask of the store.
+pub(super) enum Job {
+    Create { create: Create, token: Token },
+    Commit { commit: Commit, token: Option<Token> },
+    Login { end: Option<End>, create: Create, token: Token },
+    End(End),
+}
+
+/// How a job went on.
+enum Step {
+    /// It is stored.
+    Settled,
+    /// Others were faster; the state is made new and can be tried again.
+    Again(Vec<FieldName>),
+    /// The session lives elsewhere now; the state says where.
+    Moved,
+    Over(Outcome),
+}
+
+/// How often a job may start again for a reason that can't recur for ever: a move, a token in use.
+const MAX_MOVES: usize = 8;
+
+/// Commits what `session` holds. Answers when the store has.
+pub(crate) async fn commit(session: &Session) -> Result<Outcome> {
+    let _turn = session.inner.gate.lock().await;
+    let deadline = Instant::now() + session.inner.engine.settings.replay;
+    let (mut moves, mut tries) = (0, 0);
+    loop {
+        let stale = session.state().stale_writes();
+        if !stale.is_empty() {
+            return Ok(Outcome::Conflict(stale));
+        }
+        let Some(pending) = next(session)? else { return Ok(Outcome::Done) };
+        match run(session, pending).await? {
+            Step::Settled => {}
+            Step::Over(outcome) => return Ok(outcome),
+            Step::Moved if moves < MAX_MOVES => moves += 1,
+            Step::Moved => {
+                return Err(Error::msg(ErrorKind::Unavailable, "the session was renewed too often"));
+            }
+            Step::Again(keys) if Instant::now() >= deadline => return Ok(Outcome::Conflict(keys)),
+            Step::Again(_) => {
+                tokio::time::sleep(jitter(tries)).await;
+                tries += 1;
+            }
+        }
+    }
+}
+
+/// The job in hand, or the next one that the state asks for.
+fn next(session: &Session) -> Result<Option<Pending>> {
+    let engine = &session.inner.engine;
+    let mut state = session.state();
+    if let Some(pending) = &state.pending {
+        return Ok(Some(pending.clone()));
+    }
+    if !state.wants_commit(true) {
+        return Ok(None);
+    }
+    let (intent, mut delta) = (state.intent.clone(), state.delta.clone());
+    let job = match (&intent, &state.record) {
+        (Some(Intent::Login(login)), record) => {
+            let token = engine.token_for(Some(&login.user))?;
+            let end = record.as_deref().map(|record| end(session, record, EndReason::Replaced));
+            let create = create(session, &token, Delta::default(), Some(login));
+            Job::Login { end, create, token }
+        }
+        (Some(Intent::End(reason)), Some(record)) => {
+            delta = Delta::default();
+            Job::End(end(session, record, *reason))
+        }
+        (Some(Intent::End(_)), None) => {
+            // There is nobody to sign out; the client may still hold a cookie of the past.
+            state.intent = None;
+            state.cookie = CookieAction::Remove;
+            drop(state);
+            return next(session);
+        }
+        (Some(Intent::Renew) | None, Some(record)) => {
+            let (at, base, user) = (record.address, record.base, record.user.clone());
+            let token = match intent {
+                Some(Intent::Renew) => Some(engine.token_on(at.shard, at.class)?),
+                _ => None,
+            };
+            let renewal =
+                token.as_ref().map(|token| Renewal { to: token.address(), grace: engine.settings.grace });
+            let commit = Commit {
+                at,
+                event: EventId::new(),
+                base,
+                delta: delta.clone(),
+                policy: engine.settings.policy,
+                idle: engine.settings.idle(at.class),
+                renewal,
+                user,
+                context: Arc::clone(&session.inner.context),
+            };
+            Job::Commit { commit, token }
+        }
+        (Some(Intent::Renew) | None, None) => {
+            let token = engine.token_for(None)?;
+            let create = create(session, &token, first_values(&delta), None);
+            Job::Create { create, token }
+        }
+    };
+    let pending = Pending { job: Arc::new(job), delta, intent };
+    state.pending = Some(pending.clone());
+    Ok(Some(pending))
+}
+
+async fn run(session: &Session, pending: Pending) -> Result<Step> {
+    let store = &session.inner.engine.store;
+    match &*pending.job {
+        Job::Create { create, token } => {
+            let answer = store.create(create).await?;
+            Ok(began(session, &pending, create, token, answer))
+        }
+        Job::Commit { commit, token } => {
+            let answer = store.commit(commit).await?;
+            committed(session, &pending, commit, token.as_ref(), answer)
+        }
+        // Two scripts on two shards: a request that is dropped between them would leave nothing.
+        Job::Login { .. } => {
+            let (session, pending) = (session.clone(), pending.clone());
+            shield(async move { login(&session, &pending).await }).await
+        }
+        Job::End(end) => match store.end(end).await? {
+            Finished::Moved(to) => Ok(moved(session, to)),
+            answer => {
+                let mut state = session.state();
+                state.settle(&pending, None);
+                state.ended = Some(match answer {
+                    Finished::Ended { at, .. } => Ended { reason: end.reason, at: Some(at), device: None },
+                    Finished::Gone(ended) => ended,
+                    Finished::Moved(_) => Ended::UNKNOWN,
+                });
+                state.cookie = CookieAction::Remove;
+                Ok(Step::Settled)
+            }
+        },
+    }
+}
+
+async fn login(session: &Session, pending: &Pending) -> Result<Step> {
+    let Job::Login { end, create, token } = &*pending.job else { return Ok(Step::Moved) };
+    let store = &session.inner.engine.store;
+    let mut create = create.clone();
+    let mut carried = BTreeMap::new();
+    if let Some(end) = end {
+        match store.end(end).await? {
+            Finished::Ended { event, fields, .. } => {
+                create.predecessor = Some((end.at.reference, event));
+                carried = fields;
+            }
+            // Another sign-in with this session was faster, or it was signed out: nothing to sign in.
+            Finished::Gone(ended) => return Ok(gone(session, ended)),
+            Finished::Moved(_) => {
+                return Ok(gone(session, Ended { reason: EndReason::Replaced, at: None, device: None }));
+            }
+        }
+    }
+    create.delta = session.state().carry_over(pending, carried)?;
+    let answer = store.create(&create).await?;
+    Ok(began(session, pending, &create, token, answer))
+}
+
+/// A session began, or its address was taken.
+fn began(session: &Session, pending: &Pending, create: &Create, token: &Token, answer: Created) -> Step {
+    let mut state = session.state();
+    let Created::Created { at } = answer else {
+        // Not by chance: 240 random bits. Whatever it is, another token is the answer.
+        state.pending = None;
+        return Step::Moved;
+    };
+    let mut fields = BTreeMap::new();
+    let version = Version::new(1);
+    merge::apply(&mut fields, &create.delta, version);
+    let record = Record {
+        address: create.at,
+        superseded: false,
+        base: Base { version, head: create.event },
+        created_at: at,
+        deadline: at.plus(create.absolute),
+        loaded_at: at,
+        expires_in: create.idle.min(create.absolute),
+        user: create.sign_in.as_ref().map(|sign_in| sign_in.user.clone()),
+        authentication: create
+            .sign_in
+            .as_ref()
+            .map(|sign_in| Authentication { at, method: sign_in.method.clone() }),
+        device: create.device.clone(),
+        fields,
+    };
+    state.settle(pending, Some(Box::new(record)));
+    state.ended = None;
+    state.cookie = CookieAction::Issue(token.clone(), create.absolute);
+    Step::Settled
+}
+
+fn committed(
+    session: &Session,
+    pending: &Pending,
+    commit: &Commit,
+    token: Option<&Token>,
+    answer: Committed,
+) -> Result<Step> {
+    let mut state = session.state();
+    match answer {
+        Committed::Committed { version, at, merged } => {
+            let record = merged.or_else(|| state.advanced(version, commit.event, &commit.delta));
+            let record = record.map(|mut record| {
+                record.address = commit.renewal.map_or(commit.at, |renewal| renewal.to);
+                record.loaded_at = at;
+                record.expires_in = commit.idle.min(record.deadline.since(at));
+                record
+            });
+            let remaining = record.as_ref().map(|record| record.deadline.since(at)).unwrap_or_default();
+            state.settle(pending, record);
+            if let Some(token) = token {
+                state.cookie = CookieAction::Issue(token.clone(), remaining);
+            }
+            Ok(Step::Settled)
+        }
+        Committed::Conflict { keys, current } => {
+            let superseded = state.record.as_ref().is_some_and(|record| record.superseded);
+            let current = Box::new(Record { superseded, ..*current });
+            let named =
+                if keys.is_empty() { commit.delta.changes.keys().cloned().collect() } else { keys.clone() };
+            let again = state.rebase(&keys, current)?;
+            Ok(if again { Step::Again(named) } else { Step::Over(Outcome::Conflict(named)) })
+        }
+        Committed::Gone(ended) => {
+            drop(state);
+            Ok(gone(session, ended))
+        }
+        Committed::Moved(to) => {
+            drop(state);
+            Ok(moved(session, to))
+        }
+        Committed::Unknown => {
+            state.pending = None;
+            Err(Error::msg(
+                ErrorKind::Unavailable,
+                "too much was committed to this session since it was loaded; nothing was changed",
+            ))
+        }
+    }
+}
+
+fn gone(session: &Session, ended: Ended) -> Step {
+    let mut state = session.state();
+    let replaced = ended.reason == EndReason::Replaced;
+    state.gone(ended.clone());
+    // Whoever replaced the session has been given the new cookie, which this response may overtake.
+    state.cookie = if replaced { CookieAction::Keep } else { CookieAction::Remove };
+    Step::Over(Outcome::Gone(ended))
+}
+
+/// Another request renewed the session: what this one wants goes to where it lives now, and this one
+/// is the request with the old token.
+fn moved(session: &Session, to: Address) -> Step {
+    let mut state = session.state();
+    state.pending = None;
+    if let Some(record) = &mut state.record {
+        record.address = to;
+        record.superseded = true;
+    }
+    if matches!(state.intent, Some(Intent::Renew)) {
+        state.intent = None;
+    }
+    Step::Moved
+}
+
+fn create(session: &Session, token: &Token, delta: Delta, login: Option<&Login>) -> Create {
+    let settings = &session.inner.engine.settings;
+    Create {
+        at: token.address(),
+        event: EventId::new(),
+        idle: settings.idle(token.idle_class()),
+        absolute: settings.absolute,
+        sign_in: login.map(|login| SignIn { user: login.user.clone(), method: login.method.clone() }),
+        device: login.and_then(|login| login.device.clone()),
+        delta,
+        predecessor: None,
+        context: Arc::clone(&session.inner.context),
+    }
+}
+
+fn end(session: &Session, record: &Record, reason: EndReason) -> End {
+    End {
+        at: record.address,
+        event: EventId::new(),
+        reason,
+        keep_fields: reason == EndReason::Replaced,
+        remember: session.inner.engine.settings.remember,
+        user: record.user.clone(),
+        context: Arc::clone(&session.inner.context),
+    }
+}
+
+/// What of a delta a new session begins with: there is nothing to remove and nobody to conflict with.
+fn first_values(delta: &Delta) -> Delta {
+    let set = |(_, change): &(&FieldName, &Change)| matches!(change.write, Write::Set(_));
+    let changes = delta.changes.iter().filter(set);
+    Delta {
+        clear: false,
+        changes: changes
+            .map(|(name, change)| (name.clone(), Change { watched: None, ..change.clone() }))
+            .collect(),
+    }
+}
+
+impl State {
+    /// The first values of the session that a sign-in makes: what is carried over of the last fields
+    /// of the one before, with this request's changes on top.
+    fn carry_over(&self, pending: &Pending, last: BTreeMap<FieldName, Field>) -> Result<Delta> {
+        let Some(Intent::Login(login)) = &pending.intent else { return Ok(Delta::default()) };
+        let delta = &pending.delta;
+        let mut changes: BTreeMap<_, _> = last
+            .into_iter()
+            .filter(|(name, _)| !delta.clear && login.carry.takes(name))
+            .map(|(name, field)| {
+                (name, Change { write: Write::Set(field.value), watched: None, secret: field.secret })
+            })
+            .collect();
+        for (name, change) in &delta.changes {
+            let mut change = change.clone();
+            if let Some(replays) = self.replays.get(name) {
+                // Others may have changed it since this request loaded it.
+                let mut value = match changes.get(name).map(|carried| &carried.write) {
+                    Some(Write::Set(value)) => Some(value.clone()),
+                    _ => None,
+                };
+                for replay in replays {
+                    value = Some(replay(value.as_ref())?);
+                }
+                if let Some(value) = value {
+                    change.write = Write::Set(value);
+                }
+            }
+            changes.insert(name.clone(), change);
+        }
+        Ok(first_values(&Delta { clear: false, changes }))
+    }
+}
+
+/// Runs `work` to its end even if the caller is dropped.
+async fn shield<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    match tokio::runtime::Handle::try_current() {
+        Ok(runtime) => match runtime.spawn(work).await {
+            Ok(answer) => answer,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(error) => Err(Error::new(ErrorKind::Unavailable, error)),
+        },
+        Err(_) => work.await,
+    }
+}
+
+/// Up to 1, 2, 4 … 32 ms, so that requests which collided do not collide again.
+fn jitter(tries: u32) -> Duration {
+    let mut byte = [0; 1];
+    // Without random bytes there is no jitter; it is a courtesy, not a protection.
+    let _ = getrandom::fill(&mut byte);
+    let [byte] = byte;
+    Duration::from_micros((1000 << tries.min(5)) * u64::from(byte) / 256)
+}

@@ -1,0 +1,423 @@
+//! `Session`.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{
+    Engine, Key, Login, Outcome,
+    commit::commit,
+    state::{CookieAction, Intent, State},
+};
+use crate::{
+    audit::RequestContext,
+    clock::Timestamp,
+    error::{Error, ErrorKind, Result},
+    id::{Address, SessionRef},
+    record::{Authentication, EndReason, Ended, FieldName, Json, Version},
+    store::{Loaded, Touch},
+};
+
+/// A request's session. Clones are handles to the same one, and may go to other tasks.
+///
+/// See the [module](super) for how it is used.
+#[derive(Clone)]
+pub struct Session {
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub(super) engine: Arc<Engine>,
+    pub(super) context: Arc<RequestContext>,
+    /// What the request's cookie names.
+    presented: Option<Address>,
+    touch: Touch,
+    state: Mutex<State>,
+    /// One conversation with the store at a time.
+    pub(super) gate: tokio::sync::Mutex<()>,
+}
+
+/// What [`Session::save`] came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "a conflict or a session that is gone means that nothing was saved"]
+pub enum Saved {
+    /// Everything so far is stored, and this is the session's version. `None`: there is no session,
+    /// because nothing was ever written or because it was ended by this very call.
+    Saved(Option<Version>),
+    /// Nothing is stored: other requests changed keys that this one had read before it wrote them.
+    Conflict(Vec<String>),
+    /// Nothing is stored: the session ended meanwhile.
+    Gone(Ended),
+}
+
+impl Session {
+    /// A session for a request that presents `presented`, not loaded yet if that is anything.
+    pub(crate) fn new(
+        engine: Arc<Engine>,
+        presented: Option<Address>,
+        touch: Touch,
+        context: Arc<RequestContext>,
+    ) -> Self {
+        let state = if presented.is_some() { State::default() } else { State::nothing(None) };
+        let (state, gate) = (Mutex::new(state), tokio::sync::Mutex::default());
+        Self { inner: Arc::new(Inner { engine, context, presented, touch, state, gate }) }
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        // A closure of the application may have panicked under the lock. It runs before anything is
+        // changed, so the state is whole.
+        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks the store for the session that the request's cookie names, once. The layer has done it
+    /// unless it was told to load lazily; extractors do it then.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`] and the like when the store fails.
+    pub async fn load(&self) -> Result<()> {
+        if self.state().loaded {
+            return Ok(());
+        }
+        let _turn = self.inner.gate.lock().await;
+        if self.state().loaded {
+            return Ok(());
+        }
+        self.fetch().await
+    }
+
+    /// Loads again and drops every change that was not saved.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub async fn reload(&self) -> Result<()> {
+        let _turn = self.inner.gate.lock().await;
+        self.fetch().await
+    }
+
+    async fn fetch(&self) -> Result<()> {
+        // After a sign-in or a renewal the session is where this request put it.
+        let current = self.state().record.as_ref().map(|record| record.address);
+        let Some(at) = current.or(self.inner.presented) else { return Ok(()) };
+        let engine = &self.inner.engine;
+        let idle = engine.settings.idle(at.class);
+        let loaded = engine.store.load(at, self.inner.touch, idle).await?;
+        let mut state = self.state();
+        let fresh = match loaded {
+            Loaded::Found(record) => State::found(record),
+            Loaded::Ended(ended) => State::nothing(Some(ended)),
+            Loaded::Missing => State::nothing(None),
+        };
+        state.replace(fresh);
+        Ok(())
+    }
+
+    /// The value under `key`, or `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Decode`] if the stored JSON is not a `T`. Only this key is concerned: it stays as
+    /// it is, and so does the session.
+    pub fn get<T: DeserializeOwned>(&self, key: impl Into<Key<T>>) -> Result<Option<T>> {
+        let key = key.into();
+        let value = self.state().open()?.read(key.name());
+        value.map(|value| decode(key.name(), &value)).transpose()
+    }
+
+    /// Whether there is a value under `key`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotLoaded`], with lazy loading only.
+    pub fn contains(&self, key: &str) -> Result<bool> {
+        Ok(self.state().open()?.read(key).is_some())
+    }
+
+    /// The names of all keys, in order.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotLoaded`], with lazy loading only.
+    pub fn keys(&self) -> Result<Vec<FieldName>> {
+        Ok(self.state().open()?.names())
+    }
+
+    /// Writes a value.
+    ///
+    /// If this request has read the key before, and another request changes it meanwhile, the commit
+    /// is a conflict; if it has not, the later of the two wins.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Limit`] if the session would grow too large, [`ErrorKind::Encode`] if the value is
+    /// not representable as JSON, [`ErrorKind::InvalidKey`] for a bad name. Nothing is changed then.
+    pub fn insert<T: Serialize>(&self, key: impl Into<Key<T>>, value: &T) -> Result<()> {
+        let key = key.into();
+        let name = FieldName::new(key.name())?;
+        let value = encode(key.name(), value)?;
+        let limits = &self.inner.engine.settings.limits;
+        self.state().open_to_write()?.set(name, value, key.is_secret(), limits)
+    }
+
+    /// Removes a value.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidKey`] for a bad name.
+    pub fn remove(&self, key: &str) -> Result<()> {
+        let name = FieldName::new(key)?;
+        self.state().open_to_write()?.remove(name);
+        Ok(())
+    }
+
+    /// Removes every value. The session itself, its user and its lifetime stay.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotLoaded`], with lazy loading only.
+    pub fn clear(&self) -> Result<()> {
+        self.state().open_to_write()?.clear();
+        Ok(())
+    }
+
+    /// Changes a value in a way that can be repeated: if another request changed it meanwhile, `f`
+    /// runs again on the newer value, up to a second by default, before a conflict is reported.
+    ///
+    /// `f` must be pure: it may run several times, and only the last run counts.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get) and [`insert`](Self::insert).
+    pub fn update<T, F>(&self, key: impl Into<Key<T>>, f: F) -> Result<()>
+    where
+        T: Serialize + DeserializeOwned + 'static,
+        F: Fn(Option<T>) -> T + Send + 'static,
+    {
+        let key = key.into();
+        let name = FieldName::new(key.name())?;
+        let secret = key.is_secret();
+        let replay = move |value: Option<&Json>| {
+            let value = value.map(|value| decode(key.name(), value)).transpose()?;
+            encode(key.name(), &f(value))
+        };
+        let limits = &self.inner.engine.settings.limits;
+        self.state().open_to_write()?.update(name, Box::new(replay), secret, limits)
+    }
+
+    /// Signs a user in: the commit makes a new session with a new token, and ends the one before, whose
+    /// token is dead at once. There is no other way to attach a user to a session, and so no way for
+    /// a token that was planted before the sign-in to be worth anything after it (session fixation).
+    ///
+    /// Only the keys that [`Login::carry`] names come along.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Superseded`] with the old token of a renewed session.
+    pub fn login(&self, login: impl Into<Login>) -> Result<()> {
+        let login = login.into();
+        if login.user.is_empty() || login.user.len() > 512 {
+            return Err(Error::msg(ErrorKind::Limit, "a user id has 1 to 512 bytes"));
+        }
+        let mut state = self.state();
+        let state = state.open_to_write()?;
+        refuse_superseded(state)?;
+        state.login(login);
+        Ok(())
+    }
+
+    /// Ends the session as the user's own wish. Applied whatever the response's status is. What is
+    /// written afterwards goes into a new, anonymous session.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotLoaded`], with lazy loading only.
+    pub fn logout(&self) -> Result<()> {
+        self.state().open_to_write()?.end(EndReason::LoggedOut);
+        Ok(())
+    }
+
+    /// Ends the session for another reason than the user's wish. Otherwise as [`logout`](Self::logout).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotLoaded`], with lazy loading only.
+    pub fn destroy(&self) -> Result<()> {
+        self.state().open_to_write()?.end(EndReason::Destroyed);
+        Ok(())
+    }
+
+    /// Moves the session to a new token, everything else unchanged. Requests under way with the old
+    /// token go on working for some seconds; it can't sign in, renew, or learn the new token.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Superseded`] with the old token of a renewed session.
+    pub fn renew(&self) -> Result<()> {
+        let mut state = self.state();
+        let state = state.open_to_write()?;
+        refuse_superseded(state)?;
+        if state.intent.is_none() && state.record.is_some() {
+            state.intent = Some(Intent::Renew);
+        }
+        Ok(())
+    }
+
+    /// Commits now and tells the outcome. The layer commits whatever comes after.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`] and the like: the changes stay in this handle, and saving again is
+    /// safe: what the store had done already is not done twice.
+    pub async fn save(&self) -> Result<Saved> {
+        self.load().await?;
+        Ok(match commit(self).await? {
+            Outcome::Done => Saved::Saved(self.version()),
+            Outcome::Conflict(keys) => Saved::Conflict(keys.iter().map(ToString::to_string).collect()),
+            Outcome::Gone(ended) => Saved::Gone(ended),
+        })
+    }
+
+    /// A handle of its own to the same session, for work that outlives the response (streams,
+    /// WebSockets, background tasks). Nobody commits it: call [`save`](Self::save), which also says
+    /// when the session is gone.
+    #[must_use]
+    pub fn detach(&self) -> Self {
+        let state = self.state();
+        let fresh = match &state.record {
+            Some(record) => State::found(record.clone()),
+            None if state.loaded => State::nothing(state.ended.clone()),
+            None => State::default(),
+        };
+        let inner = Inner {
+            engine: Arc::clone(&self.inner.engine),
+            context: Arc::clone(&self.inner.context),
+            presented: self.inner.presented,
+            touch: self.inner.touch,
+            state: Mutex::new(fresh),
+            gate: tokio::sync::Mutex::default(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The session's public name, for logs. `None` while nothing is stored.
+    pub fn reference(&self) -> Option<SessionRef> {
+        self.state().record.as_ref().map(|record| record.address.reference)
+    }
+
+    /// How often the session was committed. `None` while nothing is stored.
+    pub fn version(&self) -> Option<Version> {
+        self.seen().record.as_ref().map(|record| record.base.version)
+    }
+
+    /// Who is signed in. Never anybody before the session is loaded.
+    pub fn user(&self) -> Option<String> {
+        let state = self.seen();
+        match &state.intent {
+            Some(Intent::Login(login)) => Some(login.user.clone()),
+            Some(Intent::End(_)) => None,
+            _ => state.record.as_ref()?.user.clone(),
+        }
+    }
+
+    /// When and how the user signed in, once that is stored.
+    pub fn authentication(&self) -> Option<Authentication> {
+        self.seen().record.as_ref()?.authentication.clone()
+    }
+
+    /// When the session began, by the store's clock.
+    pub fn created_at(&self) -> Option<Timestamp> {
+        self.seen().record.as_ref().map(|record| record.created_at)
+    }
+
+    /// How long the session lives without a further request, as of this one.
+    pub fn expires_in(&self) -> Option<Duration> {
+        self.seen().record.as_ref().map(|record| record.expires_in)
+    }
+
+    /// Whether nothing is stored yet: the visitor has no session, or it ended.
+    pub fn is_new(&self) -> bool {
+        self.seen().record.is_none()
+    }
+
+    /// What became of the session that the request's cookie names, if it is no more and that is known.
+    pub fn ended(&self) -> Option<Ended> {
+        self.seen().ended.clone()
+    }
+
+    fn seen(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state();
+        state.accessed = true;
+        state
+    }
+
+    /// Marks the response as depending on the session: extractors do.
+    pub(crate) fn mark_accessed(&self) {
+        self.state().accessed = true;
+    }
+
+    /// Whether the layer has to go to the store before it answers.
+    pub(crate) fn wants_commit(&self, delta_too: bool) -> bool {
+        self.state().wants_commit(delta_too)
+    }
+
+    /// Drops what the handler changed but did not end.
+    pub(crate) fn forget_changes(&self) {
+        let mut state = self.state();
+        if state.pending.is_none() && !matches!(state.intent, Some(Intent::End(_))) {
+            state.delta = Default::default();
+            state.replays.clear();
+            state.intent = None;
+        }
+    }
+
+    /// The request is over: what the response shall say, and no more writes.
+    pub(crate) fn close(&self) -> (CookieAction, bool) {
+        let mut state = self.state();
+        state.closed = true;
+        (std::mem::take(&mut state.cookie), state.accessed)
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.state();
+        let mut debug = f.debug_struct("Session");
+        if let Some(record) = &state.record {
+            debug.field("ref", &record.address.reference).field("version", &record.base.version);
+        }
+        debug.finish_non_exhaustive()
+    }
+}
+
+fn refuse_superseded(state: &State) -> Result<()> {
+    match &state.record {
+        Some(record) if record.superseded => Err(Error::msg(
+            ErrorKind::Superseded,
+            "this request came with the old token of a renewed session: only the new one can renew or sign in",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn encode<T: Serialize>(name: &str, value: &T) -> Result<Json> {
+    serde_json::to_string(value).map(Json::from_text).map_err(|error| {
+        Error::msg(ErrorKind::Encode, format!("session key {name:?}: the value is not representable as JSON"))
+            .because(error)
+    })
+}
+
+fn decode<T: DeserializeOwned>(name: &str, value: &Json) -> Result<T> {
+    serde_json::from_str(value.as_str()).map_err(|error| {
+        // serde's own message may quote the value, so only its place is kept.
+        let (line, column) = (error.line(), error.column());
+        Error::msg(
+            ErrorKind::Decode,
+            format!("session key {name:?}: the stored value is not of the asked type (line {line}, column {column})"),
+        )
+    })
+}

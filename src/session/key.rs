@@ -1,0 +1,69 @@
+//! A key's name and type.
+
+use std::{borrow::Cow, fmt, marker::PhantomData};
+
+/// The name of a session value together with its type, so that both are written once.
+///
+/// A plain `&str` works wherever a key is asked for; the type is then up to each call.
+///
+/// ```
+/// use cloakroom::session::Key;
+///
+/// const VISITS: Key<u64> = Key::new("visits");
+/// // The value of a secret key never leaves the store: the audit trail names the key only.
+/// const OTP: Key<String> = Key::new("otp").secret();
+/// assert!(OTP.is_secret() && !VISITS.is_secret());
+/// ```
+pub struct Key<T> {
+    name: Cow<'static, str>,
+    secret: bool,
+    value: PhantomData<fn() -> T>,
+}
+
+impl<T> Key<T> {
+    /// A key. Its name is checked at the first write: 1 to 128 bytes without control characters.
+    pub const fn new(name: &'static str) -> Self {
+        Self { name: Cow::Borrowed(name), secret: false, value: PhantomData }
+    }
+
+    /// A key whose name is only known at run time.
+    pub fn dynamic(name: impl Into<String>) -> Self {
+        Self { name: Cow::Owned(name.into()), secret: false, value: PhantomData }
+    }
+
+    /// Keeps the value out of the audit trail; that it changed is still told. Recovery can't bring it
+    /// back.
+    #[must_use]
+    pub const fn secret(mut self) -> Self {
+        self.secret = true;
+        self
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether the value stays out of the audit trail.
+    pub const fn is_secret(&self) -> bool {
+        self.secret
+    }
+}
+
+impl<T> From<&str> for Key<T> {
+    fn from(name: &str) -> Self {
+        Self::dynamic(name)
+    }
+}
+
+impl<T> Clone for Key<T> {
+    fn clone(&self) -> Self {
+        Self { name: self.name.clone(), secret: self.secret, value: PhantomData }
+    }
+}
+
+impl<T> fmt::Debug for Key<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key").field("name", &self.name).field("secret", &self.secret).finish()
+    }
+}

@@ -1,0 +1,78 @@
+//! Who signs in, and what comes along.
+
+use crate::record::FieldName;
+
+/// A sign-in, for [`Session::login`](super::Session::login). A plain user id is one, too.
+///
+/// Nothing of the session before is carried over unless it is named here: what a visitor left in an
+/// anonymous session must not decide anything for the user who signs in (OWASP WSTG-SESS-08,
+/// CVE-2022-24895).
+///
+/// ```
+/// use cloakroom::session::Login;
+///
+/// let login = Login::user("alice").by("passkey").carry(["cart"]);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Login {
+    pub(super) user: String,
+    pub(super) method: Option<String>,
+    pub(super) device: Option<String>,
+    pub(super) carry: Carry,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Carry {
+    Keys(Vec<String>),
+    All,
+}
+
+impl Carry {
+    pub(super) fn takes(&self, name: &FieldName) -> bool {
+        match self {
+            Self::Keys(keys) => keys.iter().any(|key| key == name.as_str()),
+            Self::All => true,
+        }
+    }
+}
+
+impl Login {
+    /// The application's id of the user. It is hashed before it becomes part of any Redis key.
+    pub fn user(user: impl Into<String>) -> Self {
+        Self { user: user.into(), method: None, device: None, carry: Carry::Keys(Vec::new()) }
+    }
+
+    /// How the user proved it: the application's own word, for the trail and for step-up checks.
+    #[must_use]
+    pub fn by(mut self, method: impl Into<String>) -> Self {
+        self.method = Some(method.into());
+        self
+    }
+
+    /// What to call the device in lists and tombstones.
+    #[must_use]
+    pub fn device(mut self, label: impl Into<String>) -> Self {
+        self.device = Some(label.into());
+        self
+    }
+
+    /// The keys that come along from the session before. Default: none.
+    #[must_use]
+    pub fn carry<K: Into<String>>(mut self, keys: impl IntoIterator<Item = K>) -> Self {
+        self.carry = Carry::Keys(keys.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Every key comes along. Mind what a visitor may have put there.
+    #[must_use]
+    pub fn carry_all(mut self) -> Self {
+        self.carry = Carry::All;
+        self
+    }
+}
+
+impl<T: Into<String>> From<T> for Login {
+    fn from(user: T) -> Self {
+        Self::user(user)
+    }
+}

@@ -1,0 +1,51 @@
+//! The handle that an application works with.
+//!
+//! A [`Session`] is loaded before the handler sees it, read and written without waiting, and committed
+//! by the layer before the response head leaves. Nothing is stored, and no cookie is set, until
+//! something is written.
+//!
+//! ```
+//! use cloakroom::session::{Key, Session};
+//!
+//! // The name and the type of a value, written once.
+//! const CART: Key<Vec<String>> = Key::new("cart");
+//!
+//! fn add(session: &Session, item: String) -> Result<usize, cloakroom::error::Error> {
+//!     // `update` runs again on the newer value if another request changed the cart meanwhile.
+//!     session.update(CART, move |cart| {
+//!         let mut cart = cart.unwrap_or_default();
+//!         cart.push(item.clone());
+//!         cart
+//!     })?;
+//!     Ok(session.get(CART)?.unwrap_or_default().len())
+//! }
+//! ```
+//!
+//! # What the layer does with it
+//!
+//! | the handler | the layer |
+//! |---|---|
+//! | only reads | nothing more: loading has refreshed the idle timeout |
+//! | writes | one commit of the changed keys, merged with what others changed meanwhile |
+//! | [`login`](Session::login) | a new session with a new token; the old token is dead at once |
+//! | [`renew`](Session::renew) | the same session under a new token |
+//! | [`logout`](Session::logout), [`destroy`](Session::destroy) | the session ends, whatever the response's status |
+//! | answers 5xx, or panics | commits nothing but an end |
+//!
+//! To learn the outcome inside the handler, call [`save`](Session::save).
+
+mod commit;
+mod handle;
+mod key;
+mod limits;
+mod login;
+mod settings;
+mod state;
+
+pub(crate) use commit::{Outcome, commit};
+pub use handle::{Saved, Session};
+pub use key::Key;
+pub use limits::Limits;
+pub use login::Login;
+pub(crate) use settings::{Engine, Settings};
+pub(crate) use state::CookieAction;

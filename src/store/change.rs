@@ -1,0 +1,108 @@
+//! What a store is asked to change.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    audit::RequestContext,
+    id::{Address, EventId, SessionRef},
+    record::{Base, Delta, EndReason},
+};
+
+/// What happens when two requests change one session at a time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Policy {
+    /// Changes of different keys both happen. A key that this request read and wrote, and that
+    /// another changed meanwhile, is a conflict.
+    #[default]
+    Merge,
+    /// Any commit made meanwhile is a conflict: the plain version field.
+    Strict,
+    /// The later commit wins, key by key; nothing is a conflict. Updates can be lost.
+    LastWriteWins,
+}
+
+/// Who signs in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignIn {
+    /// The application's id of the user.
+    pub user: String,
+    /// How the user proved to be that: the application's own word, such as `password`.
+    pub method: Option<String>,
+}
+
+/// A session that shall begin.
+#[derive(Clone, Debug)]
+pub struct Create {
+    /// Where; the hash of a fresh token.
+    pub at: Address,
+    /// The name of this change.
+    pub event: EventId,
+    /// How long it lives without a request.
+    pub idle: Duration,
+    /// How long it lives at most.
+    pub absolute: Duration,
+    /// Who signs in by it.
+    pub sign_in: Option<SignIn>,
+    /// What the application calls the client's device.
+    pub device: Option<String>,
+    /// Its first values.
+    pub delta: Delta,
+    /// The session that it follows, and that one's last event.
+    pub predecessor: Option<(SessionRef, EventId)>,
+    /// The request, for the trail.
+    pub context: Arc<RequestContext>,
+}
+
+/// A change of a session.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    /// Where.
+    pub at: Address,
+    /// The name of this change.
+    pub event: EventId,
+    /// What the request knew.
+    pub base: Base,
+    /// What it changed.
+    pub delta: Delta,
+    /// What wins.
+    pub policy: Policy,
+    /// The idle timeout, which starts again.
+    pub idle: Duration,
+    /// Whether the session moves to a new token at the same time.
+    pub renewal: Option<Renewal>,
+    /// Who is signed in, for the trail.
+    pub user: Option<String>,
+    /// The request, for the trail.
+    pub context: Arc<RequestContext>,
+}
+
+/// A session's move to a new token without a change of privilege.
+#[derive(Clone, Copy, Debug)]
+pub struct Renewal {
+    /// The hash of the new token, on the same shard.
+    pub to: Address,
+    /// How long the old token leads to the new session at most, in case nobody ever uses the new one.
+    pub grace: Duration,
+}
+
+/// The end of a session.
+#[derive(Clone, Debug)]
+pub struct End {
+    /// Where.
+    pub at: Address,
+    /// The name of this change.
+    pub event: EventId,
+    /// Why.
+    pub reason: EndReason,
+    /// Whether the answer must hold the last fields, which a sign-in carries over.
+    pub keep_fields: bool,
+    /// How long it is remembered why the session ended.
+    pub remember: Duration,
+    /// Who was signed in, for the trail.
+    pub user: Option<String>,
+    /// The request, for the trail.
+    pub context: Arc<RequestContext>,
+}
+
+/// How long it is remembered why a session ended, unless the configuration says otherwise.
+pub(crate) const REMEMBER: Duration = Duration::from_secs(24 * 60 * 60);

@@ -1,0 +1,425 @@
+//! The embedded store.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use super::{Commit, Committed, Create, Created, End, Finished, Loaded, Policy, SessionStore, Touch};
+use crate::{
+    audit::{Entry, Payload, RequestContext},
+    clock::{Clock, SystemClock, Timestamp},
+    error::Error,
+    id::{Address, EventId, SessionRef, Shard, ShardCount},
+    record::{
+        Authentication, Base, EndReason, Ended, Field, FieldName, History, Record, Relation, Version, merge,
+    },
+};
+
+/// Sessions in this process: for development and tests, with nothing to install.
+///
+/// It keeps the whole contract of [`SessionStore`] and passes the same suite as the Redis store, but
+/// it is not for production: the sessions are gone with the process, a second instance does not see
+/// them, and all requests share one lock. Cloning it gives another handle to the same sessions.
+///
+/// ```
+/// use cloakroom::store::MemoryStore;
+///
+/// let store = MemoryStore::new();
+/// assert!(store.is_empty());
+/// ```
+#[derive(Clone)]
+pub struct MemoryStore {
+    state: Arc<Mutex<State>>,
+    clock: Arc<dyn Clock>,
+    audit: bool,
+}
+
+#[derive(Default)]
+struct State {
+    sessions: HashMap<SessionRef, Live>,
+    /// What became of those that are no more. An entry is forgotten at its own deadline.
+    aftermath: HashMap<SessionRef, (Timestamp, Aftermath)>,
+    epochs: HashMap<Shard, u64>,
+    trail: Vec<Entry>,
+    last_entry: (u64, u64),
+    creations: u64,
+}
+
+struct Live {
+    record: Record,
+    history: History,
+    epoch: u64,
+    expires_at: Timestamp,
+    /// The hash of the old token, and when its grace ends at the latest.
+    predecessor: Option<SessionRef>,
+}
+
+#[derive(Clone)]
+enum Aftermath {
+    Ended { ended: Ended, by: EventId, fields: BTreeMap<FieldName, Field> },
+    Moved(Address),
+}
+
+/// How long the old token of a renewal still leads to the session once the new one was used.
+pub(super) const GRACE_AFTER_USE: Duration = Duration::from_secs(10);
+
+/// How often creations sweep out what has run out.
+const SWEEP_EVERY: u64 = 256;
+
+impl MemoryStore {
+    /// An empty store by the operating system's clock.
+    pub fn new() -> Self {
+        Self::with_clock(SystemClock)
+    }
+
+    /// An empty store by another clock: for tests of timeouts.
+    pub fn with_clock(clock: impl Clock) -> Self {
+        Self { state: Arc::default(), clock: Arc::new(clock), audit: false }
+    }
+
+    /// Keeps a trail, in memory and without bound. Default: none.
+    #[must_use]
+    pub fn with_audit(mut self) -> Self {
+        self.audit = true;
+        self
+    }
+
+    /// The trail so far, oldest first.
+    pub fn trail(&self) -> Vec<Entry> {
+        self.lock().trail.clone()
+    }
+
+    /// How many sessions are held, those included whose time has run out unnoticed.
+    pub fn len(&self) -> usize {
+        self.lock().sessions.len()
+    }
+
+    /// Whether no session is held.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No code of others runs under the lock, so a poisoned one still holds whole sessions.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore").field("sessions", &self.len()).finish_non_exhaustive()
+    }
+}
+
+impl SessionStore for MemoryStore {
+    fn shards(&self) -> ShardCount {
+        ShardCount::default()
+    }
+
+    fn audits(&self) -> bool {
+        self.audit
+    }
+
+    async fn load(&self, at: Address, touch: Touch, idle: Duration) -> Result<Loaded, Error> {
+        let now = self.clock.now();
+        Ok(self.lock().load(at, touch, idle, now, self.audit, true))
+    }
+
+    async fn create(&self, create: &Create) -> Result<Created, Error> {
+        let now = self.clock.now();
+        Ok(self.lock().create(create, now, self.audit))
+    }
+
+    async fn commit(&self, commit: &Commit) -> Result<Committed, Error> {
+        let now = self.clock.now();
+        Ok(self.lock().commit(commit, now, self.audit))
+    }
+
+    async fn end(&self, end: &End) -> Result<Finished, Error> {
+        let now = self.clock.now();
+        Ok(self.lock().end(end, now, self.audit))
+    }
+
+    async fn ready(&self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+impl State {
+    /// `direct` unless the old token of a renewal led here.
+    fn load(
+        &mut self,
+        at: Address,
+        touch: Touch,
+        idle: Duration,
+        now: Timestamp,
+        audit: bool,
+        direct: bool,
+    ) -> Loaded {
+        if let Some(end) = self.overdue(at, now) {
+            let (reason, ended) = (end.reason, self.end(&end, now, audit));
+            return match ended {
+                Finished::Ended { at, .. } => Loaded::Ended(Ended { reason, at: Some(at), device: None }),
+                Finished::Gone(ended) => Loaded::Ended(ended),
+                Finished::Moved(_) => Loaded::Missing,
+            };
+        }
+        let Some(live) = self.alive(&at.reference, now) else {
+            return match self.what_became(&at.reference, now) {
+                Some(Aftermath::Ended { ended, .. }) => Loaded::Ended(ended),
+                Some(Aftermath::Moved(to)) => match self.load(to, touch, idle, now, audit, false) {
+                    Loaded::Found(mut record) => {
+                        record.superseded = true;
+                        Loaded::Found(record)
+                    }
+                    other => other,
+                },
+                None => Loaded::Missing,
+            };
+        };
+        if touch == Touch::Refresh {
+            live.expires_at = now.plus(idle);
+        }
+        let mut record = live.record.clone();
+        record.loaded_at = now;
+        record.expires_in = live.expires_at.min(record.deadline).since(now);
+        if direct && let Some(predecessor) = live.predecessor.take() {
+            // The new token is in use, so the old one has only the requests under way to serve.
+            if let Some((until, Aftermath::Moved(_))) = self.aftermath.get_mut(&predecessor) {
+                *until = now.plus(GRACE_AFTER_USE).min(*until);
+            }
+        }
+        Loaded::Found(Box::new(record))
+    }
+
+    fn create(&mut self, create: &Create, now: Timestamp, audit: bool) -> Created {
+        let reference = create.at.reference;
+        if let Some(live) = self.sessions.get(&reference) {
+            let first = Version::new(1);
+            return match live.history.version_of(live.record.base.version, create.event) {
+                Some(version) if version == first => Created::Created { at: live.record.created_at },
+                _ => Created::Taken,
+            };
+        }
+        if self.what_became(&reference, now).is_some() {
+            return Created::Taken;
+        }
+        self.creations += 1;
+        if self.creations.is_multiple_of(SWEEP_EVERY) {
+            self.sessions.retain(|_, live| live.expires_at > now);
+            self.aftermath.retain(|_, (until, _)| *until > now);
+        }
+        let version = Version::new(1);
+        let previous = create.predecessor.map_or(EventId::NONE, |(_, event)| event);
+        self.append(audit, create.at, now, version, previous, &Payload::from(create));
+        let mut fields = BTreeMap::new();
+        merge::apply(&mut fields, &create.delta, version);
+        let mut history = History::default();
+        history.push(create.event);
+        let live = Live {
+            record: Record {
+                address: create.at,
+                superseded: false,
+                base: Base { version, head: create.event },
+                created_at: now,
+                deadline: now.plus(create.absolute),
+                loaded_at: now,
+                expires_in: create.idle.min(create.absolute),
+                user: create.sign_in.as_ref().map(|sign_in| sign_in.user.clone()),
+                authentication: create
+                    .sign_in
+                    .as_ref()
+                    .map(|sign_in| Authentication { at: now, method: sign_in.method.clone() }),
+                device: create.device.clone(),
+                fields,
+            },
+            history,
+            epoch: self.epochs.get(&create.at.shard).copied().unwrap_or(0),
+            expires_at: now.plus(create.idle),
+            predecessor: None,
+        };
+        self.sessions.insert(reference, live);
+        Created::Created { at: now }
+    }
+
+    fn commit(&mut self, commit: &Commit, now: Timestamp, audit: bool) -> Committed {
+        let reference = commit.at.reference;
+        if let Some(end) = self.overdue(commit.at, now) {
+            return Committed::Gone(Ended { reason: end.reason, at: None, device: None });
+        }
+        if self.alive(&reference, now).is_none() {
+            return match self.what_became(&reference, now) {
+                Some(Aftermath::Moved(to)) => match self.repeated(&to.reference, commit) {
+                    Some(version) if commit.renewal.is_some() => {
+                        Committed::Committed { version, at: now, merged: None }
+                    }
+                    _ => Committed::Moved(to),
+                },
+                Some(Aftermath::Ended { ended, .. }) => Committed::Gone(ended),
+                None => Committed::Gone(Ended::UNKNOWN),
+            };
+        }
+        let Some(live) = self.sessions.get(&reference) else {
+            return Committed::Gone(Ended::UNKNOWN);
+        };
+        let (current, fields) = (live.record.base, &live.record.fields);
+        let conflict = |keys| {
+            let mut record = live.record.clone();
+            record.loaded_at = now;
+            Committed::Conflict { keys, current: Box::new(record) }
+        };
+        let relation = live.history.relate(current, commit.base, commit.event);
+        match relation {
+            Relation::Repeat => {
+                let version = live.history.version_of(current.version, commit.event);
+                let version = version.unwrap_or(current.version);
+                return Committed::Committed { version, at: now, merged: None };
+            }
+            Relation::Current => {}
+            Relation::Fork => return conflict(Vec::new()),
+            Relation::TooFar => return Committed::Unknown,
+            Relation::Behind => match commit.policy {
+                Policy::Strict => return conflict(Vec::new()),
+                Policy::LastWriteWins => {}
+                Policy::Merge => {
+                    let keys = merge::conflicts(fields, &commit.delta, commit.base.version);
+                    if !keys.is_empty() {
+                        return conflict(keys);
+                    }
+                }
+            },
+        }
+        if let Some(renewal) = &commit.renewal {
+            let taken = self.sessions.contains_key(&renewal.to.reference)
+                || self.what_became(&renewal.to.reference, now).is_some();
+            if taken {
+                return Committed::Unknown;
+            }
+        }
+        let version = current.version.next();
+        self.append(audit, commit.at, now, version, current.head, &Payload::from(commit));
+        let Some(live) = self.sessions.get_mut(&reference) else {
+            return Committed::Gone(Ended::UNKNOWN);
+        };
+        merge::apply(&mut live.record.fields, &commit.delta, version);
+        live.record.base = Base { version, head: commit.event };
+        live.history.push(commit.event);
+        live.expires_at = now.plus(commit.idle);
+        let merged = (relation == Relation::Behind).then(|| {
+            let mut record = live.record.clone();
+            record.loaded_at = now;
+            record.expires_in = commit.idle.min(record.deadline.since(now));
+            Box::new(record)
+        });
+        if let Some(renewal) = &commit.renewal
+            && let Some(mut live) = self.sessions.remove(&reference)
+        {
+            live.record.address = renewal.to;
+            live.predecessor = Some(reference);
+            self.sessions.insert(renewal.to.reference, live);
+            let moved = (now.plus(renewal.grace), Aftermath::Moved(renewal.to));
+            self.aftermath.insert(reference, moved);
+        }
+        Committed::Committed { version, at: now, merged }
+    }
+
+    fn end(&mut self, end: &End, now: Timestamp, audit: bool) -> Finished {
+        let reference = end.at.reference;
+        if self.alive(&reference, now).is_none() {
+            return match self.what_became(&reference, now) {
+                Some(Aftermath::Ended { by, fields, ended }) if by == end.event => {
+                    Finished::Ended { at: ended.at.unwrap_or(now), event: by, fields }
+                }
+                Some(Aftermath::Ended { ended, .. }) => Finished::Gone(ended),
+                Some(Aftermath::Moved(to)) => Finished::Moved(to),
+                None => Finished::Gone(Ended::UNKNOWN),
+            };
+        }
+        let Some(live) = self.sessions.remove(&reference) else {
+            return Finished::Gone(Ended::UNKNOWN);
+        };
+        let Base { version, head } = live.record.base;
+        self.append(audit, end.at, now, version.next(), head, &Payload::from(end));
+        let fields = if end.keep_fields { live.record.fields } else { BTreeMap::new() };
+        let ended = Ended { reason: end.reason, at: Some(now), device: live.record.device };
+        let aftermath = Aftermath::Ended { ended, by: end.event, fields: fields.clone() };
+        self.aftermath.insert(reference, (now.plus(end.remember), aftermath));
+        Finished::Ended { at: now, event: end.event, fields }
+    }
+
+    /// The end that a session has come to by itself: past its deadline, or below the epoch.
+    fn overdue(&self, at: Address, now: Timestamp) -> Option<End> {
+        let live = self.sessions.get(&at.reference)?;
+        let epoch = self.epochs.get(&at.shard).copied().unwrap_or(0);
+        let reason = if live.epoch < epoch {
+            EndReason::Epoch
+        } else if now >= live.record.deadline {
+            EndReason::Absolute
+        } else {
+            return None;
+        };
+        Some(End {
+            at,
+            event: EventId::new(),
+            reason,
+            keep_fields: false,
+            remember: super::change::REMEMBER,
+            user: live.record.user.clone(),
+            context: Arc::new(RequestContext::default()),
+        })
+    }
+
+    fn alive(&mut self, reference: &SessionRef, now: Timestamp) -> Option<&mut Live> {
+        if self.sessions.get(reference)?.expires_at <= now {
+            self.sessions.remove(reference);
+            return None;
+        }
+        self.sessions.get_mut(reference)
+    }
+
+    fn what_became(&self, reference: &SessionRef, now: Timestamp) -> Option<Aftermath> {
+        let (until, aftermath) = self.aftermath.get(reference)?;
+        (*until > now).then(|| aftermath.clone())
+    }
+
+    /// The version that this very commit made in the session at `reference`, if it did.
+    fn repeated(&self, reference: &SessionRef, commit: &Commit) -> Option<Version> {
+        let live = self.sessions.get(reference)?;
+        live.history.version_of(live.record.base.version, commit.event)
+    }
+
+    fn append(
+        &mut self,
+        audit: bool,
+        at: Address,
+        now: Timestamp,
+        version: Version,
+        predecessor: EventId,
+        payload: &Payload<'_>,
+    ) {
+        if !audit {
+            return;
+        }
+        let (millis, sequence) = self.last_entry;
+        self.last_entry =
+            if now.as_millis() > millis { (now.as_millis(), 0) } else { (millis, sequence + 1) };
+        let (millis, sequence) = self.last_entry;
+        self.trail.push(Entry {
+            shard: at.shard,
+            stream_id: format!("{millis}-{sequence}"),
+            occurred_at: Timestamp::from_millis(millis),
+            version,
+            predecessor,
+            payload: payload.to_json().into_bytes(),
+        });
+    }
+}

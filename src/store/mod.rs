@@ -1,0 +1,89 @@
+//! Where sessions live: the [`SessionStore`] contract and its two implementations.
+//!
+//! | store | for | state |
+//! |---|---|---|
+//! | [`MemoryStore`] | development and tests | in this process, gone with it |
+//! | `RedisStore` (feature `redis`) | production, one server or a cluster | in Redis, shared by all instances |
+//!
+//! Both pass one behaviour suite. A store is told hashes and places ([`Address`]), never tokens; a
+//! missing, ended or changed session is an answer, an [`Error`] means a broken store.
+//!
+//! # The contract
+//!
+//! * `load` never creates, never adopts an unknown address, and never answers a session past its
+//!   deadline or below its shard's epoch.
+//! * `commit` changes a session that exists, all or nothing, and bumps its version by exactly one.
+//!   It never makes one: [`Commit::Gone`](Committed::Gone) is final.
+//! * `end` has exactly one winner.
+//! * Every change carries an [`EventId`](crate::id::EventId). A change that is asked for twice under
+//!   one id happens once and is answered alike both times, so a lost reply is settled by asking again.
+//! * All time is the store's own.
+//! * With an audit trail, the entry is written together with the change or not at all.
+
+mod answer;
+mod change;
+mod erased;
+mod memory;
+#[cfg(feature = "redis")]
+pub mod redis;
+
+use std::time::Duration;
+
+pub use answer::{Committed, Created, Finished, Loaded};
+pub(crate) use change::REMEMBER;
+pub use change::{Commit, Create, End, Policy, Renewal, SignIn};
+pub(crate) use erased::ErasedStore;
+pub use memory::MemoryStore;
+#[cfg(feature = "redis")]
+pub use redis::RedisStore;
+
+use crate::{
+    error::Error,
+    id::{Address, ShardCount},
+};
+
+/// Whether a load counts as activity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Touch {
+    /// The idle timeout starts again.
+    #[default]
+    Refresh,
+    /// It goes on running: for an endpoint that a page polls by itself.
+    Peek,
+}
+
+/// A place that keeps sessions. See the [module](self) for what it promises.
+pub trait SessionStore: Send + Sync + 'static {
+    /// How many shards the namespace has; tokens are made for one of them.
+    fn shards(&self) -> ShardCount;
+
+    /// Whether changes are put into an audit trail, so that it is worth describing the request.
+    fn audits(&self) -> bool {
+        false
+    }
+
+    /// Reads a session and, with [`Touch::Refresh`], restarts its idle timeout of `idle`.
+    fn load(
+        &self,
+        at: Address,
+        touch: Touch,
+        idle: Duration,
+    ) -> impl Future<Output = Result<Loaded, Error>> + Send;
+
+    /// Makes a session at an address that was never used.
+    fn create(&self, create: &Create) -> impl Future<Output = Result<Created, Error>> + Send;
+
+    /// Changes a session that exists.
+    fn commit(&self, commit: &Commit) -> impl Future<Output = Result<Committed, Error>> + Send;
+
+    /// Ends a session.
+    fn end(&self, end: &End) -> impl Future<Output = Result<Finished, Error>> + Send;
+
+    /// Answers when the store can be used.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](crate::error::ErrorKind::Unavailable) while it cannot be reached,
+    /// [`Mismatch`](crate::error::ErrorKind::Mismatch) when it was set up otherwise.
+    fn ready(&self) -> impl Future<Output = Result<(), Error>> + Send;
+}
