@@ -1,0 +1,204 @@
+//! The three scripts, each behind one typed function.
+
+use std::{collections::BTreeMap, sync::LazyLock};
+
+use redis::{Script, Value};
+
+use super::{
+    RedisStore,
+    codec::{Hash, changes, ended, number},
+};
+use crate::{
+    audit::Payload,
+    clock::{Timestamp, millis},
+    error::{Error, ErrorKind, Result},
+    id::{Address, SessionRef},
+    record::{EndReason, Ended, FieldName, Version},
+    store::{Commit, Committed, Create, Created, End, Finished, Policy},
+};
+
+static CREATE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/create.lua")));
+static COMMIT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/commit.lua")));
+static END: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/end.lua")));
+
+pub(super) async fn create(store: &RedisStore, create: &Create) -> Result<Created> {
+    let (keys, at) = (&store.keys, create.at);
+    let hash = keys.hash(&at.reference);
+    let sign_in = create.sign_in.as_ref();
+    let predecessor = create.predecessor.map_or(crate::id::EventId::NONE, |(_, event)| event);
+    let mut script = CREATE.prepare_invoke();
+    script
+        .key(keys.session(at.shard, &hash))
+        .key(keys.aftermath(at.shard, &hash))
+        .key(keys.epoch(at.shard))
+        .key(keys.audit(at.shard))
+        .arg(create.event.as_bytes())
+        .arg(millis(create.idle))
+        .arg(millis(create.absolute))
+        .arg(at.class.index())
+        .arg(sign_in.map_or("", |sign_in| &sign_in.user))
+        .arg(sign_in.and_then(|sign_in| sign_in.method.as_deref()).unwrap_or(""))
+        .arg(create.device.as_deref().unwrap_or(""))
+        .arg(store.payload(|| Payload::from(create)))
+        .arg(predecessor.as_bytes());
+    for (_, name, value) in changes(&create.delta) {
+        script.arg(name).arg(value);
+    }
+    let mut answer = Answer::of(store.connection.script(&script).await?)?;
+    match answer.word().as_slice() {
+        b"created" => Ok(Created::Created { at: answer.timestamp()? }),
+        b"taken" => Ok(Created::Taken),
+        _ => Err(strange()),
+    }
+}
+
+pub(super) async fn commit(store: &RedisStore, commit: &Commit) -> Result<Committed> {
+    let (keys, at) = (&store.keys, commit.at);
+    let hash = keys.hash(&at.reference);
+    let session = keys.session(at.shard, &hash);
+    let (target, reference, grace) = match &commit.renewal {
+        Some(renewal) => {
+            let to = keys.session(at.shard, &keys.hash(&renewal.to.reference));
+            (to, renewal.to.reference.as_bytes().as_slice(), millis(renewal.grace))
+        }
+        None => (session.clone(), [].as_slice(), 0),
+    };
+    let mut script = COMMIT.prepare_invoke();
+    script
+        .key(session)
+        .key(keys.aftermath(at.shard, &hash))
+        .key(keys.epoch(at.shard))
+        .key(keys.audit(at.shard))
+        .key(target)
+        .arg(commit.event.as_bytes())
+        .arg(commit.base.version.get())
+        .arg(commit.base.head.as_bytes())
+        .arg(millis(commit.idle))
+        .arg(match commit.policy {
+            Policy::Merge => "merge",
+            Policy::Strict => "strict",
+            Policy::LastWriteWins => "last",
+        })
+        .arg(store.payload(|| Payload::from(commit)))
+        .arg(u8::from(commit.delta.clear))
+        .arg(reference)
+        .arg(grace)
+        .arg(hash);
+    for (mode, name, value) in changes(&commit.delta) {
+        script.arg(mode).arg(name).arg(value);
+    }
+    let mut answer = Answer::of(store.connection.script(&script).await?)?;
+    let here =
+        Address { reference: commit.renewal.map_or(at.reference, |renewal| renewal.to.reference), ..at };
+    match answer.word().as_slice() {
+        b"committed" => {
+            let version = Version::new(answer.number()?);
+            let now = answer.timestamp()?;
+            let merged =
+                Hash::from_value(answer.take()).and_then(|hash| hash.into_session(here, now, commit.idle));
+            Ok(Committed::Committed {
+                version,
+                at: now,
+                merged: merged.map(|session| Box::new(session.record)),
+            })
+        }
+        b"conflict" => {
+            let names = match answer.take() {
+                Value::Array(names) => names,
+                _ => return Err(strange()),
+            };
+            let fields = answer.take();
+            let now = answer.timestamp()?;
+            let session = Hash::from_value(fields).and_then(|hash| hash.into_session(at, now, commit.idle));
+            let current = Box::new(session.ok_or_else(strange)?.record);
+            let keys = names.into_iter().filter_map(|name| match name {
+                Value::BulkString(name) => FieldName::new(std::str::from_utf8(&name).ok()?).ok(),
+                _ => None,
+            });
+            Ok(Committed::Conflict { keys: keys.collect(), current })
+        }
+        b"gone" => Ok(Committed::Gone(answer.ended())),
+        b"moved" => Ok(Committed::Moved(answer.successor(at)?)),
+        b"unknown" => Ok(Committed::Unknown),
+        _ => Err(strange()),
+    }
+}
+
+pub(super) async fn end(store: &RedisStore, end: &End) -> Result<Finished> {
+    let (keys, at) = (&store.keys, end.at);
+    let hash = keys.hash(&at.reference);
+    let mut script = END.prepare_invoke();
+    script
+        .key(keys.session(at.shard, &hash))
+        .key(keys.aftermath(at.shard, &hash))
+        .key(keys.audit(at.shard))
+        .key(keys.remains(at.shard, &hash))
+        .arg(end.event.as_bytes())
+        .arg(end.reason.as_str())
+        .arg(store.payload(|| Payload::from(end)))
+        .arg(millis(end.remember))
+        .arg(u8::from(end.keep_fields));
+    let mut answer = Answer::of(store.connection.script(&script).await?)?;
+    match answer.word().as_slice() {
+        b"ended" => {
+            let now = answer.timestamp()?;
+            let fields = Hash::from_value(answer.take()).map_or_else(BTreeMap::new, Hash::into_fields);
+            Ok(Finished::Ended { at: now, event: end.event, fields })
+        }
+        // A session whose idle time ran out leaves no trace: that it is over is all that is known.
+        b"gone" => Ok(Finished::Gone(answer.ended())),
+        b"moved" => Ok(Finished::Moved(answer.successor(at)?)),
+        _ => Err(strange()),
+    }
+}
+
+/// A script's answer: a word, then what belongs to it.
+struct Answer(std::vec::IntoIter<Value>);
+
+impl Answer {
+    fn of(value: Value) -> Result<Self> {
+        match value {
+            Value::Array(values) => Ok(Self(values.into_iter())),
+            _ => Err(strange()),
+        }
+    }
+
+    fn take(&mut self) -> Value {
+        self.0.next().unwrap_or(Value::Nil)
+    }
+
+    fn word(&mut self) -> Vec<u8> {
+        match self.take() {
+            Value::BulkString(bytes) => bytes,
+            _ => Vec::new(),
+        }
+    }
+
+    fn number(&mut self) -> Result<u64> {
+        number(&self.word()).ok_or_else(strange)
+    }
+
+    fn timestamp(&mut self) -> Result<Timestamp> {
+        self.number().map(Timestamp::from_millis)
+    }
+
+    fn ended(&mut self) -> Ended {
+        let (reason, at, device) = (self.word(), self.word(), self.word());
+        match ended(&reason, &at, &device) {
+            Ended { reason: EndReason::Unknown, .. } => Ended::UNKNOWN,
+            ended => ended,
+        }
+    }
+
+    fn successor(&mut self, at: Address) -> Result<Address> {
+        let reference: [u8; 32] = self.word().try_into().map_err(|_| strange())?;
+        Ok(Address { reference: SessionRef::from_bytes(reference), ..at })
+    }
+}
+
+fn strange() -> Error {
+    Error::msg(
+        ErrorKind::Corrupt,
+        "a script answered what it never answers: is another release's data in this namespace?",
+    )
+}

@@ -1,0 +1,169 @@
+//! Between Redis' replies and records.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
+
+use redis::Value;
+
+use crate::{
+    clock::Timestamp,
+    id::{Address, EventId, SessionRef},
+    record::{Authentication, Base, Delta, EndReason, Ended, Field, FieldName, Json, Record, Version, Write},
+};
+
+/// Names of the application's keys begin with this; all other fields are ours.
+const MARK: char = '.';
+
+/// The highest bit of a field's first six bytes; the rest is its version.
+const SECRET: u8 = 0x80;
+
+/// A hash as Redis sends it: name, value, name, value … or, in RESP3, as a map.
+pub(super) struct Hash(Vec<(Vec<u8>, Vec<u8>)>);
+
+impl Hash {
+    pub(super) fn from_value(value: Value) -> Option<Self> {
+        let text = |value| match value {
+            Value::BulkString(bytes) => Some(bytes),
+            Value::SimpleString(text) => Some(text.into_bytes()),
+            _ => None,
+        };
+        match value {
+            Value::Array(values) => {
+                let mut values = values.into_iter();
+                let mut pairs = Vec::with_capacity(values.len() / 2);
+                while let Some(name) = values.next() {
+                    pairs.push((text(name)?, text(values.next()?)?));
+                }
+                Some(Self(pairs))
+            }
+            Value::Map(pairs) => {
+                let pairs = pairs.into_iter().map(|(name, value)| Some((text(name)?, text(value)?)));
+                pairs.collect::<Option<_>>().map(Self)
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The application's keys alone.
+    pub(super) fn into_fields(self) -> BTreeMap<FieldName, Field> {
+        self.0.into_iter().filter_map(|(name, value)| field(&name, &value)).collect()
+    }
+
+    /// What [`Ended`] or successor an aftermath hash tells of.
+    pub(super) fn into_aftermath(self) -> Option<Aftermath> {
+        let mut meta: HashMap<Vec<u8>, Vec<u8>> = self.0.into_iter().collect();
+        match meta.get(&b"kind"[..])?.as_slice() {
+            b"moved" => {
+                let to: [u8; 32] = meta.get(&b"to"[..])?.as_slice().try_into().ok()?;
+                Some(Aftermath::Moved(SessionRef::from_bytes(to)))
+            }
+            _ => {
+                let mut take = |name: &[u8]| meta.remove(name).unwrap_or_default();
+                Some(Aftermath::Ended(ended(&take(b"reason"), &take(b"at"), &take(b"device"))))
+            }
+        }
+    }
+
+    /// The whole session. `None` if it is none of this schema's.
+    pub(super) fn into_session(self, address: Address, now: Timestamp, ttl: Duration) -> Option<Session> {
+        let mut fields = BTreeMap::new();
+        let mut meta: HashMap<Vec<u8>, Vec<u8>> = HashMap::with_capacity(12);
+        for (name, value) in self.0 {
+            match field(&name, &value) {
+                Some((name, field)) => {
+                    fields.insert(name, field);
+                }
+                None => {
+                    meta.insert(name, value);
+                }
+            }
+        }
+        let get = |name: &[u8]| meta.get(name).map(Vec::as_slice);
+        let millis = |name: &[u8]| get(name).and_then(number).map(Timestamp::from_millis);
+        let text = |name: &[u8]| get(name).map(|text| String::from_utf8_lossy(text).into_owned());
+        let head: [u8; 16] = get(b"head")?.try_into().ok()?;
+        let deadline = millis(b"deadline")?;
+        let record = Record {
+            address,
+            superseded: false,
+            base: Base {
+                version: Version::new(get(b"v").and_then(number)?),
+                head: EventId::from_bytes(head),
+            },
+            created_at: millis(b"created")?,
+            deadline,
+            loaded_at: now,
+            expires_in: ttl.min(deadline.since(now)),
+            user: text(b"user"),
+            authentication: millis(b"auth_at").map(|at| Authentication { at, method: text(b"auth_method") }),
+            device: text(b"device"),
+            fields,
+        };
+        let predecessor = millis(b"renewed").zip(text(b"from"));
+        Some(Session { record, epoch: get(b"epoch").and_then(number)?, predecessor })
+    }
+}
+
+/// A session hash as read.
+pub(super) struct Session {
+    pub(super) record: Record,
+    pub(super) epoch: u64,
+    /// When it was renewed, and the hash in its former key.
+    pub(super) predecessor: Option<(Timestamp, String)>,
+}
+
+/// An aftermath hash as read.
+pub(super) enum Aftermath {
+    Moved(SessionRef),
+    Ended(Ended),
+}
+
+pub(super) fn ended(reason: &[u8], at: &[u8], device: &[u8]) -> Ended {
+    Ended {
+        reason: EndReason::parse(&String::from_utf8_lossy(reason)),
+        at: number(at).map(Timestamp::from_millis),
+        device: (!device.is_empty()).then(|| String::from_utf8_lossy(device).into_owned()),
+    }
+}
+
+pub(super) fn number(text: &[u8]) -> Option<u64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+fn field(name: &[u8], value: &[u8]) -> Option<(FieldName, Field)> {
+    let name = std::str::from_utf8(name).ok()?.strip_prefix(MARK)?;
+    let name = FieldName::new(name).ok()?;
+    let ([a, b, c, d, e, f], json) = value.split_first_chunk::<6>()?;
+    let version = u64::from_be_bytes([0, 0, a & !SECRET, *b, *c, *d, *e, *f]);
+    // What is no UTF-8 was not written by us. It stays a value that nobody can decode, under its key.
+    let value = Json::from_text(String::from_utf8_lossy(json));
+    Some((name, Field { version: Version::new(version), secret: a & SECRET != 0, value }))
+}
+
+/// A delta as the scripts take it: mode, name, flag and value.
+pub(super) fn changes(delta: &Delta) -> impl Iterator<Item = (&'static str, &str, Vec<u8>)> {
+    delta.changes.iter().map(|(name, change)| {
+        let (mode, value) = match (&change.write, change.watched) {
+            (Write::Set(value), None) => ("s", flagged(value, change.secret)),
+            (Write::Set(value), Some(true)) => ("S", flagged(value, change.secret)),
+            (Write::Set(value), Some(false)) => ("T", flagged(value, change.secret)),
+            (Write::Remove, None) => ("d", Vec::new()),
+            (Write::Remove, Some(true)) => ("D", Vec::new()),
+            (Write::Remove, Some(false)) => ("E", Vec::new()),
+        };
+        (mode, name.as_str(), value)
+    })
+}
+
+fn flagged(value: &Json, secret: bool) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(1 + value.as_str().len());
+    bytes.push(if secret { SECRET } else { 0 });
+    bytes.extend_from_slice(value.as_str().as_bytes());
+    bytes
+}

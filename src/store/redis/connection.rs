@@ -1,0 +1,211 @@
+//! One conversation with Redis: bounded, reconnecting, repeated where that is safe.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use redis::{
+    Client, Cmd, ErrorKind as RedisKind, FromRedisValue, Pipeline, RedisError, RedisResult, ScriptInvocation,
+    ServerErrorKind,
+    aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig},
+};
+#[cfg(feature = "cluster")]
+use redis::{cluster::ClusterClient, cluster_async::ClusterConnection};
+use tokio::{sync::OnceCell, time::Instant};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Where Redis is.
+#[derive(Clone)]
+pub(super) enum Source {
+    Single(Client),
+    #[cfg(feature = "cluster")]
+    Cluster(ClusterClient),
+}
+
+/// A connection that is made at the first use and mends itself: one multiplexed socket, or one to each
+/// master of a cluster. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Connection(Arc<Inner>);
+
+struct Inner {
+    source: Source,
+    timeout: Duration,
+    link: OnceCell<Link>,
+}
+
+#[derive(Clone)]
+enum Link {
+    Single(ConnectionManager),
+    #[cfg(feature = "cluster")]
+    Cluster(ClusterConnection),
+}
+
+/// How long to wait before a question is asked again that Redis could not answer yet.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// How often a refused connection is tried: a first refusal may be one that is minutes old.
+const REFUSALS: u32 = 2;
+
+impl Connection {
+    pub(super) fn new(source: Source, timeout: Duration) -> Self {
+        Self(Arc::new(Inner { source, timeout, link: OnceCell::new() }))
+    }
+
+    /// One command.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`] when there is no answer in time.
+    #[cfg(feature = "audit")]
+    pub(crate) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T> {
+        self.ask(Question::Command(command)).await
+    }
+
+    /// Several commands in one round trip.
+    ///
+    /// # Errors
+    ///
+    /// As [`query`](Self::query).
+    pub(crate) async fn pipeline<T: FromRedisValue>(&self, commands: &Pipeline) -> Result<T> {
+        self.ask(Question::Commands(commands)).await
+    }
+
+    /// One script, which must be safe to repeat.
+    ///
+    /// # Errors
+    ///
+    /// As [`query`](Self::query).
+    pub(super) async fn script<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T> {
+        self.ask(Question::Script(script)).await
+    }
+
+    /// Asks, and asks again after a lost connection or a "not now", until the time is up. Dropping
+    /// this leaves the shared connection in order: the driver owns the socket and pairs replies itself.
+    async fn ask<T: FromRedisValue>(&self, question: Question<'_>) -> Result<T> {
+        let deadline = Instant::now() + self.0.timeout;
+        let mut refusals = 0;
+        loop {
+            let attempt = async {
+                let mut link = self.link().await?;
+                question.put(&mut link).await
+            };
+            let error = match tokio::time::timeout_at(deadline, attempt).await {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(error)) => error,
+                Err(_) => {
+                    let text = format!("Redis did not answer within {:?}", self.0.timeout);
+                    return Err(Error::msg(ErrorKind::Unavailable, text));
+                }
+            };
+            refusals += u32::from(error.is_connection_refusal());
+            if refusals >= REFUSALS || !passes(&error) || Instant::now() + PAUSE >= deadline {
+                return Err(failure(error));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn link(&self) -> RedisResult<Link> {
+        let make = || async {
+            match &self.0.source {
+                Source::Single(client) => {
+                    // The time is bounded above, and each question starts the next attempt, so that an
+                    // outage is answered at once and not after a row of retries.
+                    let config = ConnectionManagerConfig::new()
+                        .set_number_of_retries(0)
+                        .set_connection_timeout(Some(self.0.timeout))
+                        .set_response_timeout(None);
+                    ConnectionManager::new_lazy_with_config(client.clone(), config).map(Link::Single)
+                }
+                #[cfg(feature = "cluster")]
+                Source::Cluster(client) => client.get_async_connection().await.map(Link::Cluster),
+            }
+        };
+        self.0.link.get_or_try_init(make).await.cloned()
+    }
+
+    /// Whether a cluster is behind it, where one pipeline must stay on one shard.
+    pub(super) fn is_cluster(&self) -> bool {
+        match self.0.source {
+            Source::Single(_) => false,
+            #[cfg(feature = "cluster")]
+            Source::Cluster(_) => true,
+        }
+    }
+}
+
+enum Question<'a> {
+    #[cfg(feature = "audit")]
+    Command(&'a Cmd),
+    Commands(&'a Pipeline),
+    Script(&'a ScriptInvocation<'a>),
+}
+
+impl Question<'_> {
+    async fn put<T: FromRedisValue>(&self, link: &mut Link) -> RedisResult<T> {
+        match self {
+            #[cfg(feature = "audit")]
+            Self::Command(command) => command.query_async(link).await,
+            Self::Commands(commands) => commands.query_async(link).await,
+            Self::Script(script) => script.invoke_async(link).await,
+        }
+    }
+}
+
+impl ConnectionLike for Link {
+    fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> redis::RedisFuture<'a, redis::Value> {
+        match self {
+            Self::Single(link) => link.req_packed_command(cmd),
+            #[cfg(feature = "cluster")]
+            Self::Cluster(link) => link.req_packed_command(cmd),
+        }
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        pipeline: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> redis::RedisFuture<'a, Vec<redis::Value>> {
+        match self {
+            Self::Single(link) => link.req_packed_commands(pipeline, offset, count),
+            #[cfg(feature = "cluster")]
+            Self::Cluster(link) => link.req_packed_commands(pipeline, offset, count),
+        }
+    }
+
+    fn get_db(&self) -> i64 {
+        match self {
+            Self::Single(link) => link.get_db(),
+            #[cfg(feature = "cluster")]
+            Self::Cluster(link) => link.get_db(),
+        }
+    }
+}
+
+/// Whether the same question may be answered a moment later.
+fn passes(error: &RedisError) -> bool {
+    use ServerErrorKind::{BusyLoading, ClusterDown, MasterDown, ReadOnly, TryAgain};
+    error.is_connection_dropped()
+        || error.is_connection_refusal()
+        || matches!(error.kind(), RedisKind::ClusterConnectionNotFound)
+        || matches!(
+            error.kind(),
+            RedisKind::Server(BusyLoading | ClusterDown | MasterDown | ReadOnly | TryAgain)
+        )
+}
+
+/// Redis' own words, without what it quotes: they go to the log, never to a client.
+fn failure(error: RedisError) -> Error {
+    let kind = match error.kind() {
+        RedisKind::UnexpectedReturnType | RedisKind::Parse => ErrorKind::Corrupt,
+        _ => ErrorKind::Unavailable,
+    };
+    Error::new(kind, error)
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The client's own Debug would tell the password.
+        f.debug_struct("Connection").field("cluster", &self.is_cluster()).finish_non_exhaustive()
+    }
+}

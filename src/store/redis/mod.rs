@@ -1,0 +1,184 @@
+//! Sessions in Redis 7.0 or newer, on one server or on a cluster.
+//!
+//! # What it stores
+//!
+//! A namespace has a fixed number of shards, and each shard a hash tag `{TAG}`, so that everything one
+//! script touches is in one slot of a cluster. `NS` is the namespace, `HASH` is
+//! `H(SHA-256("ref" ‖ token))` with H = SHA-256, or HMAC-SHA-256 under the pepper: from a dump of
+//! Redis no session can be opened.
+//!
+//! | key | type | holds | lives |
+//! |---|---|---|---|
+//! | `NS:meta` | hash | `shards`, `schema` | for ever |
+//! | `NS:{TAG}:s:HASH` | hash | a session | the idle timeout, from its last use |
+//! | `NS:{TAG}:x:HASH` | hash | why it ended, or the ref of its successor after a renewal | a day; a minute |
+//! | `NS:{TAG}:r:HASH` | hash | what a sign-in carries over, in case its reply is lost | a minute |
+//! | `NS:{TAG}:epoch` | string | sessions made under a lower number are void | for ever |
+//! | `NS:{TAG}:audit` | stream | audit entries that are not in PostgreSQL yet | until they are |
+//!
+//! A session's fields: `v` version, `head` last event id, `recent` the last 32 of them (8 bytes each),
+//! `epoch`, `created`, `deadline` (ms), `class`, `user`, `auth_at`, `auth_method`, `device`, and one
+//! field `.name` for each key: six bytes of the version at which it changed (the first bit: secret),
+//! then the value as JSON.
+//!
+//! # What it asks
+//!
+//! | | commands | round trips |
+//! |---|---|---|
+//! | load | `HGETALL`, `PEXPIRE`, `GET`, `TIME` in one pipeline | 1 |
+//! | load of a session that is not there | and `HGETALL` of what became of it | 2 |
+//! | create, commit, renew, end | `EVALSHA` | 1 |
+//! | sign in | `EVALSHA` end of the old session, `EVALSHA` create of the new | 2, or 1 without an old one |
+//!
+//! Scripts run all or nothing on one shard, declare every key, read before they write, and are safe to
+//! repeat under their event id; the client loads them again when the server has forgotten them.
+//!
+//! # Operations
+//!
+//! * `maxmemory-policy noeviction`: any other policy ends sessions at random.
+//! * `hash-max-listpack-value 1024` makes a session of 8 values of 64 bytes 696 bytes instead of 1,020.
+//! * Reads go to masters only.
+
+mod builder;
+mod change;
+mod codec;
+mod connection;
+mod keys;
+mod load;
+mod setup;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use tokio::sync::OnceCell;
+
+pub use builder::RedisStoreBuilder;
+pub(crate) use connection::Connection;
+pub(crate) use keys::Keys;
+
+use super::{Commit, Committed, Create, Created, End, Finished, Loaded, SessionStore, Touch};
+use crate::{
+    audit::Payload,
+    error::{Error, Result},
+    id::{Address, ShardCount},
+};
+
+/// Sessions in Redis. See the [module](self) for the keys and commands.
+///
+/// Making one connects to nothing, so an application starts while Redis is still down; requests are
+/// answered with 503 until it is there. Clones share one connection.
+///
+/// ```no_run
+/// use cloakroom::store::{RedisStore, SessionStore};
+///
+/// # async fn run() -> Result<(), cloakroom::error::Error> {
+/// let store = RedisStore::builder("redis://127.0.0.1:6379").namespace("shop").build()?;
+/// store.ready().await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct RedisStore {
+    keys: Keys,
+    connection: Connection,
+    audit: bool,
+    set_up: Arc<OnceCell<()>>,
+}
+
+impl RedisStore {
+    /// A store with the default settings on the server at `url`.
+    ///
+    /// # Errors
+    ///
+    /// As [`RedisStoreBuilder::build`].
+    pub fn new(url: impl Into<String>) -> Result<Self> {
+        Self::builder(url).build()
+    }
+
+    /// Configures a store on the server at `url`: `redis://`, `rediss://` (feature `tls`) or
+    /// `redis+unix://`.
+    pub fn builder(url: impl Into<String>) -> RedisStoreBuilder {
+        RedisStoreBuilder::url(url.into())
+    }
+
+    /// Configures a store on the server of an existing client. Set `TCP_NODELAY` on it.
+    pub fn with_client(client: ::redis::Client) -> RedisStoreBuilder {
+        RedisStoreBuilder::client(client)
+    }
+
+    /// Configures a store on the cluster that these masters belong to. Some of them are enough.
+    #[cfg(feature = "cluster")]
+    pub fn cluster(urls: impl IntoIterator<Item = impl Into<String>>) -> RedisStoreBuilder {
+        RedisStoreBuilder::cluster_urls(urls.into_iter().map(Into::into).collect())
+    }
+
+    /// Configures a store on the cluster of an existing client.
+    #[cfg(feature = "cluster")]
+    pub fn with_cluster_client(client: ::redis::cluster::ClusterClient) -> RedisStoreBuilder {
+        RedisStoreBuilder::cluster_client(client)
+    }
+
+    fn from_parts(keys: Keys, connection: Connection, audit: bool) -> Self {
+        Self { keys, connection, audit, set_up: Arc::default() }
+    }
+
+    /// The queue that this store's changes go into, for an `AuditWriter`.
+    #[cfg(feature = "audit")]
+    pub fn audit_queue(&self) -> crate::audit::AuditQueue {
+        crate::audit::AuditQueue::new(self.connection.clone(), &self.keys)
+    }
+
+    async fn prepared(&self) -> Result<&Self> {
+        self.set_up.get_or_try_init(|| setup::set_up(self)).await?;
+        Ok(self)
+    }
+
+    /// The audit payload as the scripts take it: empty where no trail is kept.
+    fn payload<'a>(&self, describe: impl FnOnce() -> Payload<'a>) -> String {
+        if self.audit { describe().to_json() } else { String::new() }
+    }
+}
+
+impl SessionStore for RedisStore {
+    fn shards(&self) -> ShardCount {
+        self.keys.shards()
+    }
+
+    fn audits(&self) -> bool {
+        self.audit
+    }
+
+    #[tracing::instrument(level = "debug", name = "session.load", skip_all, fields(session = %at.reference))]
+    async fn load(&self, at: Address, touch: Touch, idle: Duration) -> Result<Loaded, Error> {
+        load::load(self.prepared().await?, at, touch, idle).await
+    }
+
+    #[tracing::instrument(level = "debug", name = "session.create", skip_all, fields(session = %create.at.reference))]
+    async fn create(&self, create: &Create) -> Result<Created, Error> {
+        change::create(self.prepared().await?, create).await
+    }
+
+    #[tracing::instrument(level = "debug", name = "session.commit", skip_all, fields(session = %commit.at.reference))]
+    async fn commit(&self, commit: &Commit) -> Result<Committed, Error> {
+        change::commit(self.prepared().await?, commit).await
+    }
+
+    #[tracing::instrument(level = "debug", name = "session.end", skip_all, fields(session = %end.at.reference, reason = %end.reason))]
+    async fn end(&self, end: &End) -> Result<Finished, Error> {
+        change::end(self.prepared().await?, end).await
+    }
+
+    async fn ready(&self) -> Result<(), Error> {
+        self.prepared().await?;
+        // It may have been prepared hours ago.
+        self.connection.pipeline::<()>(::redis::pipe().cmd("EXISTS").arg(self.keys.meta()).ignore()).await
+    }
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStore")
+            .field("connection", &self.connection)
+            .field("shards", &self.keys.shards().get())
+            .field("audit", &self.audit)
+            .finish_non_exhaustive()
+    }
+}

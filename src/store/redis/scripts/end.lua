@@ -1,0 +1,40 @@
+#!lua flags=allow-oom
+-- Ends a session and remembers why. Exactly one call wins. It may run when Redis is full: a logout
+-- frees memory, and must never be refused for want of it.
+--
+-- KEYS  1 session   2 what became of it   3 audit stream   4 its remains, for a sign-in to carry over
+-- ARGV  1 event id (16 bytes)   2 reason   3 audit payload, or ''   4 how long to remember, ms
+--       5 '1' keeps the fields for a minute and answers them
+-- Answers
+--       {'ended', ms, fields or false}   this call ended it; also if its first reply was lost
+--       {'gone', reason, ms, device}     it was over before; nothing is changed
+--       {'moved', ref}                   it was renewed; nothing is changed
+local session, aftermath, remains = KEYS[1], KEYS[2], KEYS[4]
+local keep = ARGV[5] == '1'
+
+local was = redis.call('HMGET', session, 'v', 'head', 'device')
+if not was[1] then
+  local x = redis.call('HMGET', aftermath, 'kind', 'to', 'reason', 'at', 'device', 'by')
+  if x[1] == 'moved' then return {'moved', x[2]} end
+  if x[6] == ARGV[1] then
+    return {'ended', x[4], keep and redis.call('HGETALL', remains)}
+  end
+  return {'gone', x[3] or 'unknown', x[4] or '', x[5] or ''}
+end
+local fields = keep and redis.call('HGETALL', session)
+local time = redis.call('TIME')
+local at = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+
+if ARGV[3] ~= '' then
+  redis.call('XADD', KEYS[3], '*', 'v', string.format('%.0f', was[1] + 1), 'p', was[2], 'e', ARGV[3])
+end
+redis.call('HSET', aftermath, 'kind', 'ended', 'reason', ARGV[2], 'at', at, 'by', ARGV[1])
+if was[3] then redis.call('HSET', aftermath, 'device', was[3]) end
+redis.call('PEXPIRE', aftermath, ARGV[4])
+if keep then
+  redis.call('RENAME', session, remains)
+  redis.call('PEXPIRE', remains, 60000)
+else
+  redis.call('DEL', session)
+end
+return {'ended', at, fields}

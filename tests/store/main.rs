@@ -1,0 +1,64 @@
+//! The contract of `SessionStore`, the same tests over every store: embedded, Redis, Redis Cluster.
+//!
+//! Each test says what no store may get wrong; `store::SessionStore` has the list.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a test that can't go on shall stop"
+)]
+
+mod backend;
+mod ending;
+mod life;
+mod merging;
+mod repeats;
+mod shapes;
+
+/// Runs each named test over every store.
+macro_rules! over_every_store {
+    ($($module:ident :: $test:ident),* $(,)?) => {
+        mod memory {
+            $(#[tokio::test] async fn $test() { crate::$module::$test(crate::backend::memory()).await })*
+        }
+        mod redis {
+            $(#[tokio::test] async fn $test() { crate::$module::$test(crate::backend::redis()).await })*
+        }
+        mod cluster {
+            $(#[tokio::test] async fn $test() { crate::$module::$test(crate::backend::cluster()).await })*
+        }
+    };
+}
+
+over_every_store![
+    life::a_session_is_created_and_found,
+    life::an_unknown_address_is_missing_and_stays_so,
+    life::a_load_refreshes_and_a_peek_does_not,
+    life::nothing_answers_past_the_deadline,
+    life::an_address_is_used_once,
+    merging::different_keys_merge,
+    merging::a_watched_key_conflicts,
+    merging::a_watched_key_that_was_removed_conflicts,
+    merging::an_unwatched_key_is_overwritten,
+    merging::strict_conflicts_on_anything,
+    merging::the_last_write_wins_if_told_to,
+    merging::clear_removes_what_others_wrote,
+    merging::a_forked_base_conflicts,
+    merging::too_far_behind_changes_nothing,
+    merging::thirty_two_writers_of_different_keys,
+    repeats::a_repeated_create_is_the_same_session,
+    repeats::a_repeated_commit_happens_once,
+    repeats::a_repeated_end_answers_the_same_fields,
+    repeats::a_repeated_renewal_happens_once,
+    ending::an_end_is_final,
+    ending::an_end_has_one_winner,
+    ending::a_commit_after_the_end_revives_nothing,
+    ending::a_renewed_session_is_found_by_both,
+    ending::a_commit_at_the_old_address_is_told_where_to_go,
+    ending::the_old_address_ends_the_successor_by_its_new_one,
+    shapes::values_come_back_as_they_went,
+    shapes::a_secret_stays_marked,
+    shapes::many_keys_and_large_values,
+];

@@ -1,0 +1,57 @@
+//! A change whose reply was lost is asked for again, and happens once.
+
+use cloakroom::{
+    id::EventId,
+    record::{EndReason, Version},
+    store::{Created, Finished, Renewal, SessionStore as _},
+};
+
+use crate::backend::{Backend, IDLE, beside, change, creation, ending, is, set, set_watched, values};
+
+pub async fn a_repeated_create_is_the_same_session(backend: Backend) {
+    let create = creation(&[("a", "1")]);
+    let first = backend.store.create(&create).await.unwrap();
+    assert!(matches!(first, Created::Created { .. }));
+    assert_eq!(backend.store.create(&create).await.unwrap(), first);
+    assert_eq!(backend.found(create.at).await.base.version, Version::new(1));
+}
+
+pub async fn a_repeated_commit_happens_once(backend: Backend) {
+    let (at, base) = backend.create(&[("n", "0")]).await;
+    let mine = change(&base, set_watched(&base, &[("n", "1")]));
+    assert_eq!(backend.committed(&mine).await, Version::new(2));
+    assert_eq!(backend.committed(&mine).await, Version::new(2), "the first answer again");
+
+    let now = backend.found(at).await;
+    let other = change(&now, set(&[("n", "7")]));
+    assert_eq!(backend.committed(&other).await, Version::new(3));
+    assert_eq!(backend.committed(&mine).await, Version::new(2), "even behind somebody else's");
+    assert!(is(&values(&backend.found(at).await), &[("n", "7")]));
+}
+
+pub async fn a_repeated_end_answers_the_same_fields(backend: Backend) {
+    let (at, _) = backend.create(&[("cart", "[1]")]).await;
+    let mut end = ending(at, EndReason::Replaced);
+    end.keep_fields = true;
+    let first = backend.end(&end).await;
+    match &first {
+        Finished::Ended { fields, event, .. } => {
+            assert_eq!((fields.len(), *event), (1, end.event));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(backend.end(&end).await, first);
+    end.event = EventId::new();
+    assert!(matches!(backend.end(&end).await, Finished::Gone(_)), "another call has not ended it");
+}
+
+pub async fn a_repeated_renewal_happens_once(backend: Backend) {
+    let (at, base) = backend.create(&[("n", "0")]).await;
+    let to = beside(at);
+    let mut renew = change(&base, set(&[("n", "1")]));
+    renew.renewal = Some(Renewal { to, grace: IDLE });
+    for _ in 0..2 {
+        assert_eq!(backend.committed(&renew).await, Version::new(2));
+    }
+    assert_eq!(backend.found(to).await.base.version, Version::new(2));
+}
