@@ -16,10 +16,7 @@ pub(crate) fn unprivileged() -> io::Result<Option<Account>> {
     if !we_are_root()? {
         return Ok(None);
     }
-    Ok(Some(Account {
-        uid: id("-u")?,
-        gid: id("-g")?,
-    }))
+    Ok(Some(Account { uid: id("-u")?, gid: id("-g")? }))
 }
 
 /// std cannot tell who we are, but a file we have just made can.

@@ -23,20 +23,10 @@ impl Cluster {
     /// As [`Redis::start`], or the nodes do not agree within 20 seconds. Needs Redis 7.
     pub fn start(masters: usize) -> io::Result<Self> {
         if !(1..=SLOTS).contains(&masters) {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "a cluster has at least one master",
-            ));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a cluster has at least one master"));
         }
-        let arguments = [
-            "--cluster-node-timeout",
-            "2000",
-            "--cluster-announce-ip",
-            "127.0.0.1",
-        ];
-        let nodes = (0..masters)
-            .map(|_| Redis::node(&arguments))
-            .collect::<io::Result<Vec<_>>>()?;
+        let arguments = ["--cluster-node-timeout", "2000", "--cluster-announce-ip", "127.0.0.1"];
+        let nodes = (0..masters).map(|_| Redis::node(&arguments)).collect::<io::Result<Vec<_>>>()?;
         let cluster = Self { nodes };
         cluster.deal_slots()?;
         cluster.introduce()?;
@@ -72,10 +62,8 @@ impl Cluster {
         if wait::until(OK_BOUND, Duration::from_millis(20), all_ok) {
             return Ok(());
         }
-        let state = |node: &Redis| {
-            node.command(&["CLUSTER", "NODES"])
-                .unwrap_or_else(|error| error.to_string())
-        };
+        let state =
+            |node: &Redis| node.command(&["CLUSTER", "NODES"]).unwrap_or_else(|error| error.to_string());
         let states: Vec<String> = self.nodes.iter().map(state).collect();
         Err(io::Error::new(
             io::ErrorKind::TimedOut,
@@ -88,12 +76,7 @@ impl Cluster {
         for (index, node) in self.nodes.iter().enumerate() {
             let first = index * SLOTS / count;
             let last = (index + 1) * SLOTS / count - 1;
-            node.command(&[
-                "CLUSTER",
-                "ADDSLOTSRANGE",
-                &first.to_string(),
-                &last.to_string(),
-            ])?;
+            node.command(&["CLUSTER", "ADDSLOTSRANGE", &first.to_string(), &last.to_string()])?;
             // Distinct from the start, or the nodes would first have to settle which of them is newer.
             node.command(&["CLUSTER", "SET-CONFIG-EPOCH", &(index + 1).to_string()])?;
         }
@@ -105,9 +88,7 @@ impl Cluster {
             return Ok(());
         };
         for node in others {
-            let bus_port = node
-                .bus_port()
-                .ok_or_else(|| io::Error::other("a node without a bus port"))?;
+            let bus_port = node.bus_port().ok_or_else(|| io::Error::other("a node without a bus port"))?;
             first.command(&[
                 "CLUSTER",
                 "MEET",
@@ -123,10 +104,7 @@ impl Cluster {
         let known = format!("cluster_known_nodes:{}", self.nodes.len());
         let slots = format!("cluster_slots_ok:{SLOTS}");
         let wanted = ["cluster_state:ok", &known, &slots];
-        node.command(&["CLUSTER", "INFO"]).is_ok_and(|info| {
-            wanted
-                .iter()
-                .all(|line| info.lines().any(|found| found == *line))
-        })
+        node.command(&["CLUSTER", "INFO"])
+            .is_ok_and(|info| wanted.iter().all(|line| info.lines().any(|found| found == *line)))
     }
 }

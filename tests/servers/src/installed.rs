@@ -7,11 +7,7 @@ use std::path::{Path, PathBuf};
 #[must_use]
 pub fn redis_server() -> Option<PathBuf> {
     let brew = ["/opt/homebrew/bin", "/usr/local/bin"].map(PathBuf::from);
-    path()
-        .into_iter()
-        .chain(brew)
-        .map(|dir| dir.join("redis-server"))
-        .find(|file| file.is_file())
+    path().into_iter().chain(brew).map(|dir| dir.join("redis-server")).find(|file| file.is_file())
 }
 
 /// The folder with `initdb`, `postgres` and `psql`: from the `PATH`, else the newest of Debian's, else Homebrew's.
@@ -22,14 +18,10 @@ pub fn postgres() -> Option<PathBuf> {
         .into_iter()
         .filter_map(|dir| Some(dir.join("initdb").canonicalize().ok()?.parent()?.to_owned()));
     let debian = newest_first("/usr/lib/postgresql", "");
-    let brew = ["/opt/homebrew/opt", "/usr/local/opt"]
-        .into_iter()
-        .flat_map(|opt| newest_first(opt, "postgresql@"));
-    let complete = |dir: &PathBuf| {
-        ["initdb", "postgres", "psql"]
-            .iter()
-            .all(|program| dir.join(program).is_file())
-    };
+    let brew =
+        ["/opt/homebrew/opt", "/usr/local/opt"].into_iter().flat_map(|opt| newest_first(opt, "postgresql@"));
+    let complete =
+        |dir: &PathBuf| ["initdb", "postgres", "psql"].iter().all(|program| dir.join(program).is_file());
     linked.chain(debian).chain(brew).find(complete)
 }
 
@@ -43,16 +35,11 @@ pub(crate) fn require_postgres() -> io::Result<PathBuf> {
 
 fn missing(what: &str) -> io::Error {
     let how = "apt-get install redis-server postgresql, or: brew install redis postgresql@17";
-    io::Error::new(
-        io::ErrorKind::NotFound,
-        format!("{what} is not installed: {how}"),
-    )
+    io::Error::new(io::ErrorKind::NotFound, format!("{what} is not installed: {how}"))
 }
 
 fn path() -> Vec<PathBuf> {
-    std::env::var_os("PATH")
-        .map(|path| std::env::split_paths(&path).collect())
-        .unwrap_or_default()
+    std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default()
 }
 
 /// The `bin` folders of the versions installed side by side in `parent`, as `PREFIX17/bin`.
@@ -63,12 +50,7 @@ fn newest_first(parent: impl AsRef<Path>, prefix: &str) -> Vec<PathBuf> {
     let mut versions: Vec<(u32, PathBuf)> = entries
         .filter_map(|entry| {
             let entry = entry.ok()?;
-            let version = entry
-                .file_name()
-                .to_str()?
-                .strip_prefix(prefix)?
-                .parse()
-                .ok()?;
+            let version = entry.file_name().to_str()?.strip_prefix(prefix)?.parse().ok()?;
             Some((version, entry.path().join("bin")))
         })
         .collect();

@@ -18,12 +18,7 @@
 //! ```
 
 #![forbid(unsafe_code)]
-#![warn(
-    missing_docs,
-    unreachable_pub,
-    clippy::unwrap_used,
-    clippy::expect_used
-)]
+#![warn(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
 mod account;
 mod cluster;

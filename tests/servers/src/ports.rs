@@ -20,8 +20,5 @@ pub(crate) fn free() -> io::Result<u16> {
             return Ok(port);
         }
     }
-    Err(io::Error::new(
-        io::ErrorKind::AddrInUse,
-        "no free port on 127.0.0.1",
-    ))
+    Err(io::Error::new(io::ErrorKind::AddrInUse, "no free port on 127.0.0.1"))
 }

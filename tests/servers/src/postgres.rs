@@ -60,9 +60,7 @@ impl Postgres {
         let folder = folder::make("postgres", account)?;
         let port = ports::free()?;
 
-        let mut command: Vec<OsString> = ["/bin/sh", "-c", INIT_AND_RUN, "sh"]
-            .map(OsString::from)
-            .into();
+        let mut command: Vec<OsString> = ["/bin/sh", "-c", INIT_AND_RUN, "sh"].map(OsString::from).into();
         command.push(programs.join("initdb").into());
         command.push(data(&folder).into());
         command.push(programs.join("postgres").into());
@@ -78,18 +76,8 @@ impl Postgres {
         // Tests run side by side, each with its pool.
         command.extend(["-c", "max_connections=200"].map(OsString::from));
 
-        let process = Process::start(Plan {
-            dir: folder.path(),
-            quit: "QUIT",
-            command,
-            account,
-        })?;
-        let postgres = Self {
-            process,
-            folder,
-            programs,
-            port,
-        };
+        let process = Process::start(Plan { dir: folder.path(), quit: "QUIT", command, account })?;
+        let postgres = Self { process, folder, programs, port };
         postgres.wait_until_ready()?;
         Ok(postgres)
     }
@@ -124,10 +112,7 @@ impl Postgres {
     ///
     /// As [`psql`](Self::psql); there may be one of that name already.
     pub fn create_database(&self, name: &str) -> io::Result<String> {
-        self.psql(&format!(
-            "CREATE DATABASE \"{}\"",
-            name.replace('"', "\"\"")
-        ))?;
+        self.psql(&format!("CREATE DATABASE \"{}\"", name.replace('"', "\"\"")))?;
         Ok(self.url_of(name))
     }
 
@@ -148,23 +133,15 @@ impl Postgres {
             .spawn()?;
         // By stdin, as `-c` would put all statements into one transaction.
         let written = match psql.stdin.take() {
-            Some(mut stdin) => stdin
-                .write_all(sql.as_bytes())
-                .and_then(|()| stdin.write_all(b"\n")),
+            Some(mut stdin) => stdin.write_all(sql.as_bytes()).and_then(|()| stdin.write_all(b"\n")),
             None => Ok(()),
         };
         let output = psql.wait_with_output()?;
         if !output.status.success() {
-            return Err(io::Error::other(
-                String::from_utf8_lossy(&output.stderr)
-                    .trim_end()
-                    .to_owned(),
-            ));
+            return Err(io::Error::other(String::from_utf8_lossy(&output.stderr).trim_end().to_owned()));
         }
         written?;
-        Ok(String::from_utf8_lossy(&output.stdout)
-            .trim_end_matches('\n')
-            .to_owned())
+        Ok(String::from_utf8_lossy(&output.stdout).trim_end_matches('\n').to_owned())
     }
 
     /// Sends SIGKILL to the postmaster and every backend. They are gone when this returns; the data stays for
@@ -222,17 +199,12 @@ impl Postgres {
             ready = self.is_ready();
             ready || !self.process.is_alive()
         });
-        if ready {
-            Ok(())
-        } else {
-            Err(folder::start_error("postgres", self.folder.path()))
-        }
+        if ready { Ok(()) } else { Err(folder::start_error("postgres", self.folder.path())) }
     }
 
     /// By the file that `pg_ctl --wait` reads too: line 1 is the pid (the file may be a dead server's), line 8 the state.
     fn is_ready(&self) -> bool {
-        let file =
-            std::fs::read_to_string(data(&self.folder).join("postmaster.pid")).unwrap_or_default();
+        let file = std::fs::read_to_string(data(&self.folder).join("postmaster.pid")).unwrap_or_default();
         let line = |number: usize| file.lines().nth(number - 1).map(str::trim);
         line(1) == Some(&self.pid().to_string()) && line(8) == Some("ready")
     }

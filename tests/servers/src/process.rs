@@ -78,16 +78,8 @@ impl Process {
         let (Some(orders), Some(answers)) = (shell.stdin.take(), shell.stdout.take()) else {
             return Err(io::Error::other("the supervisor has no pipes"));
         };
-        let pipes = Pipes {
-            orders,
-            answers: BufReader::new(answers),
-        };
-        let mut process = Self {
-            shell,
-            pipes: Mutex::new(Some(pipes)),
-            pid: 0,
-            dead: true,
-        };
+        let pipes = Pipes { orders, answers: BufReader::new(answers) };
+        let mut process = Self { shell, pipes: Mutex::new(Some(pipes)), pid: 0, dead: true };
         process.start_again()?;
         Ok(process)
     }
@@ -160,9 +152,7 @@ impl Process {
     /// Sends one order to the supervisor and waits for its answer.
     fn order(&self, order: &str) -> io::Result<String> {
         let mut pipes = self.pipes.lock().unwrap_or_else(PoisonError::into_inner);
-        let pipes = pipes
-            .as_mut()
-            .ok_or_else(|| io::Error::other("the supervisor has ended"))?;
+        let pipes = pipes.as_mut().ok_or_else(|| io::Error::other("the supervisor has ended"))?;
         writeln!(pipes.orders, "{order}")?;
         let mut answer = String::new();
         pipes.answers.read_line(&mut answer)?;
@@ -175,10 +165,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.pipes
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        self.pipes.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         // The supervisor bounds its own patience; nobody could do anything about an error.
         let _ = self.shell.wait();
     }

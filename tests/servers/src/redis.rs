@@ -94,18 +94,8 @@ impl Redis {
         }
         command.extend(arguments.iter().map(OsString::from));
 
-        let process = Process::start(Plan {
-            dir: folder.path(),
-            quit: "KILL",
-            command,
-            account: None,
-        })?;
-        let redis = Self {
-            process,
-            folder,
-            port,
-            bus_port,
-        };
+        let process = Process::start(Plan { dir: folder.path(), quit: "KILL", command, account: None })?;
+        let redis = Self { process, folder, port, bus_port };
         redis.wait_until_ready()?;
         Ok(redis)
     }
@@ -195,8 +185,7 @@ impl Redis {
     ///
     /// The server does not answer within ten seconds, or answers with an error.
     pub fn command(&self, command: &[&str]) -> io::Result<String> {
-        let stream =
-            TcpStream::connect_timeout(&(Ipv4Addr::LOCALHOST, self.port).into(), COMMAND_BOUND)?;
+        let stream = TcpStream::connect_timeout(&(Ipv4Addr::LOCALHOST, self.port).into(), COMMAND_BOUND)?;
         stream.set_read_timeout(Some(COMMAND_BOUND))?;
         resp::call(stream, command)
     }
@@ -236,11 +225,7 @@ impl Redis {
             ready = self.answers();
             ready || !self.process.is_alive()
         });
-        if ready {
-            Ok(())
-        } else {
-            Err(folder::start_error("redis-server", self.folder.path()))
-        }
+        if ready { Ok(()) } else { Err(folder::start_error("redis-server", self.folder.path())) }
     }
 
     /// By the socket: on the port, somebody else may have won the race. While it loads its data, the reply is an error.

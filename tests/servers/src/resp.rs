@@ -36,16 +36,11 @@ fn reply(stream: &mut impl BufRead) -> io::Result<String> {
         '*' => match length(rest)? {
             None => Ok("(nil)".to_owned()),
             Some(length) => {
-                let elements = (0..length)
-                    .map(|_| reply(stream))
-                    .collect::<io::Result<Vec<_>>>()?;
+                let elements = (0..length).map(|_| reply(stream)).collect::<io::Result<Vec<_>>>()?;
                 Ok(elements.join("\n"))
             }
         },
-        _ => Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            format!("not a reply of Redis: {line}"),
-        )),
+        _ => Err(io::Error::new(io::ErrorKind::InvalidData, format!("not a reply of Redis: {line}"))),
     }
 }
 
@@ -54,7 +49,5 @@ fn length(text: &str) -> io::Result<Option<usize>> {
     if text == "-1" {
         return Ok(None);
     }
-    text.parse()
-        .map(Some)
-        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    text.parse().map(Some).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }

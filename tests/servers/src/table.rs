@@ -27,10 +27,7 @@ fn read(pid: u32) -> Option<(char, u32)> {
 
 #[cfg(not(target_os = "linux"))]
 fn read(pid: u32) -> Option<(char, u32)> {
-    let output = Command::new("ps")
-        .args(["-o", "state=,ppid=", "-p", &pid.to_string()])
-        .output()
-        .ok()?;
+    let output = Command::new("ps").args(["-o", "state=,ppid=", "-p", &pid.to_string()]).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout);
     let mut fields = text.split_whitespace();
     Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
@@ -41,11 +38,7 @@ fn read(pid: u32) -> Option<(char, u32)> {
 pub(crate) fn children(parent: u32) -> io::Result<Vec<u32>> {
     let mut children = Vec::new();
     for entry in std::fs::read_dir("/proc")? {
-        let Some(pid) = entry?
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse().ok())
-        else {
+        let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else {
             continue;
         };
         if read(pid).is_some_and(|(_, its_parent)| its_parent == parent) {
@@ -58,16 +51,11 @@ pub(crate) fn children(parent: u32) -> io::Result<Vec<u32>> {
 /// The direct children of a process.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn children(parent: u32) -> io::Result<Vec<u32>> {
-    let output = Command::new("ps")
-        .args(["-A", "-o", "pid=,ppid="])
-        .output()?;
+    let output = Command::new("ps").args(["-A", "-o", "pid=,ppid="]).output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     let pairs = text.lines().filter_map(|line| {
         let mut fields = line.split_whitespace().map(str::parse::<u32>);
         Some((fields.next()?.ok()?, fields.next()?.ok()?))
     });
-    Ok(pairs
-        .filter(|&(_, its_parent)| its_parent == parent)
-        .map(|(pid, _)| pid)
-        .collect())
+    Ok(pairs.filter(|&(_, its_parent)| its_parent == parent).map(|(pid, _)| pid).collect())
 }

@@ -1,15 +1,12 @@
 //! A Redis Cluster, through its public door.
 
-use std::{
-    io, thread,
-    time::{Duration, Instant},
-};
+use std::{io, thread};
 
 use servers::{Cluster, Redis};
 
 #[test]
 fn three_masters_share_the_slots_and_survive_a_restart() -> io::Result<()> {
-    let cluster = Cluster::start(3)?;
+    let mut cluster = Cluster::start(3)?;
     assert_eq!(cluster.urls().len(), 3);
 
     // CRC16 says: slot 12182, which is node 2's.
@@ -18,22 +15,18 @@ fn three_masters_share_the_slots_and_survive_a_restart() -> io::Result<()> {
     let target = format!("MOVED 12182 127.0.0.1:{}", cluster.nodes()[2].port());
     assert_eq!(moved.to_string(), target);
 
-    let node = &cluster.nodes()[1];
+    let node = &mut cluster.nodes_mut()[1];
     node.kill()?;
     node.restart()?;
     // Its own view comes back two seconds after the restart.
-    until(|| {
-        Ok(node
-            .command(&["CLUSTER", "INFO"])?
-            .contains("cluster_state:ok"))
-    })
+    cluster.wait_until_ok()
 }
 
 #[test]
 fn two_clusters_in_parallel() -> io::Result<()> {
     thread::scope(|scope| {
         let one = scope.spawn(|| Cluster::start(1));
-        let two = scope.spawn(|| Cluster::with(2, &["--appendonly", "yes"]));
+        let two = scope.spawn(|| Cluster::start(2));
         let (one, two) = (one.join().unwrap()?, two.join().unwrap()?);
         let ok = |node: &Redis| node.command(&["CLUSTER", "KEYSLOT", "foo"]);
         for node in one.nodes().iter().chain(two.nodes()) {
@@ -41,13 +34,4 @@ fn two_clusters_in_parallel() -> io::Result<()> {
         }
         Ok(())
     })
-}
-
-fn until(mut ready: impl FnMut() -> io::Result<bool>) -> io::Result<()> {
-    let start = Instant::now();
-    while !ready()? {
-        assert!(start.elapsed() < Duration::from_secs(20), "not within 20 s");
-        thread::sleep(Duration::from_millis(20));
-    }
-    Ok(())
 }
