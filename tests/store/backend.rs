@@ -1,6 +1,13 @@
 //! The stores under test, and requests to them.
 
-use std::{collections::BTreeMap, sync::{Arc, OnceLock, atomic::{AtomicU32, Ordering}}, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use cloakroom::{
     audit::RequestContext,
@@ -9,7 +16,8 @@ use cloakroom::{
     id::{Address, EventId, IdleClass, SessionRef, Shard, ShardCount},
     record::{Base, Change, Delta, EndReason, FieldName, Json, Record, Version, Write},
     store::{
-        Commit, Committed, Create, Created, End, Finished, Loaded, MemoryStore, Policy, RedisStore, SessionStore, Touch,
+        Commit, Committed, Create, Created, End, Finished, Loaded, MemoryStore, Policy, RedisStore,
+        SessionStore, Touch,
     },
 };
 

@@ -67,7 +67,10 @@ pub async fn a_renewed_session_is_found_by_both(backend: Backend) {
     let by_new = backend.found(to).await;
     assert!(!by_new.superseded);
     assert!(is(&values(&by_new), &[("a", "1"), ("b", "2")]));
-    assert_eq!((by_new.base, by_new.created_at, by_new.deadline), (by_old.base, base.created_at, base.deadline));
+    assert_eq!(
+        (by_new.base, by_new.created_at, by_new.deadline),
+        (by_old.base, base.created_at, base.deadline)
+    );
 
     backend.committed(&change(&by_old, set(&[("c", "3")]))).await;
     assert!(is(&values(&backend.found(to).await), &[("a", "1"), ("b", "2"), ("c", "3")]));

@@ -50,7 +50,10 @@ pub async fn a_load_refreshes_and_a_peek_does_not(backend: Backend) {
 
     let (at, _) = backend.create(&[("a", "1")]).await;
     let long = Duration::from_secs(30);
-    assert!(matches!(backend.store.load(at, Touch::Refresh, Duration::from_millis(900)).await.unwrap(), Loaded::Found(_)));
+    assert!(matches!(
+        backend.store.load(at, Touch::Refresh, Duration::from_millis(900)).await.unwrap(),
+        Loaded::Found(_)
+    ));
     assert!(matches!(backend.store.load(at, Touch::Refresh, long).await.unwrap(), Loaded::Found(_)));
     backend.pass(Duration::from_secs(1)).await;
     assert!(matches!(backend.load(at).await, Loaded::Found(_)), "a load restarts the idle timeout");

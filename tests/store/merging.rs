@@ -5,9 +5,7 @@ use cloakroom::{
     store::{Committed, Policy},
 };
 
-use crate::backend::{
-    Backend, a_base_of_another_history, change, is, removal, set, set_watched, values,
-};
+use crate::backend::{Backend, a_base_of_another_history, change, is, removal, set, set_watched, values};
 
 pub async fn different_keys_merge(backend: Backend) {
     let (at, base) = backend.create(&[("a", "0"), ("b", "0")]).await;

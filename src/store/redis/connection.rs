@@ -42,8 +42,9 @@ enum Link {
 /// How long to wait before a question is asked again that Redis could not answer yet.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// How often a refused connection is tried: a first refusal may be one that is minutes old.
-const REFUSALS: u32 = 2;
+/// How often to go on after a refused connection or a reply that makes no sense: a first refusal may be
+/// one that is minutes old, and half a reply is what a cut connection leaves.
+const SETBACKS: u32 = 2;
 
 impl Connection {
     pub(super) fn new(source: Source, timeout: Duration) -> Self {
@@ -82,7 +83,7 @@ impl Connection {
     /// this leaves the shared connection in order: the driver owns the socket and pairs replies itself.
     async fn ask<T: FromRedisValue>(&self, question: Question<'_>) -> Result<T> {
         let deadline = Instant::now() + self.0.timeout;
-        let mut refusals = 0;
+        let mut setbacks = 0;
         loop {
             let attempt = async {
                 let mut link = self.link().await?;
@@ -96,8 +97,8 @@ impl Connection {
                     return Err(Error::msg(ErrorKind::Unavailable, text));
                 }
             };
-            refusals += u32::from(error.is_connection_refusal());
-            if refusals >= REFUSALS || !passes(&error) || Instant::now() + PAUSE >= deadline {
+            setbacks += u32::from(error.is_connection_refusal() || error.kind() == RedisKind::Parse);
+            if setbacks >= SETBACKS || !passes(&error) || Instant::now() + PAUSE >= deadline {
                 return Err(failure(error));
             }
             tokio::time::sleep(PAUSE).await;
@@ -187,7 +188,7 @@ fn passes(error: &RedisError) -> bool {
     use ServerErrorKind::{BusyLoading, ClusterDown, MasterDown, ReadOnly, TryAgain};
     error.is_connection_dropped()
         || error.is_connection_refusal()
-        || matches!(error.kind(), RedisKind::ClusterConnectionNotFound)
+        || matches!(error.kind(), RedisKind::ClusterConnectionNotFound | RedisKind::Parse)
         || matches!(
             error.kind(),
             RedisKind::Server(BusyLoading | ClusterDown | MasterDown | ReadOnly | TryAgain)

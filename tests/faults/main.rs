@@ -1,0 +1,21 @@
+//! Redis misbehaves, for real: killed, stopped, full, forgetful, or cut off in the middle of a reply.
+//!
+//! Over the layer as an application uses it. What must hold each time: a bounded wait, never a 2xx for
+//! what was not committed, a cookie that is left as it is, nothing half-written, and everything works
+//! again without a restart of the application.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    unreachable_pub,
+    reason = "a test that can't go on shall stop"
+)]
+
+mod client;
+mod cluster;
+mod lost_reply;
+mod outage;
+mod pressure;
+mod proxy;
