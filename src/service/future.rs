@@ -164,12 +164,10 @@ fn dress<B>(mut response: Response<B>, ending: Ending, manager: &Manager) -> Res
     let vary = headers.get_all(header::VARY).into_iter().map(HeaderValue::as_bytes);
     let said = headers.get(header::CACHE_CONTROL).map(HeaderValue::as_bytes);
     let add = cache_headers(ending.accessed, sets_cookie, vary, said);
-    if let Some(value) = add.cache_control {
-        if headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(value)).is_some() {
-            tracing::warn!(
-                "a response with a session cookie was meant to be stored by caches; it says no-store now"
-            );
-        }
+    if let Some(value) = add.cache_control
+        && headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(value)).is_some()
+    {
+        tracing::warn!("a response with a session cookie was meant to be stored by caches; it says no-store now");
     }
     if add.vary {
         headers.append(header::VARY, HeaderValue::from_static("Cookie"));

@@ -38,9 +38,9 @@ mod future;
 mod head;
 mod layer;
 mod reply;
-mod service;
+mod session_service;
 
 pub use future::ResponseFuture;
 pub use layer::SessionLayer;
 pub use reply::{EmptyBody, Reply, TextBody};
-pub use service::SessionService;
+pub use session_service::SessionService;

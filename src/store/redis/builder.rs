@@ -30,11 +30,11 @@ pub struct RedisStoreBuilder {
 
 enum Target {
     Url(String),
-    Client(Client),
+    Client(Box<Client>),
     #[cfg(feature = "cluster")]
     ClusterUrls(Vec<String>),
     #[cfg(feature = "cluster")]
-    ClusterClient(ClusterClient),
+    ClusterClient(Box<ClusterClient>),
 }
 
 impl RedisStoreBuilder {
@@ -43,7 +43,7 @@ impl RedisStoreBuilder {
     }
 
     pub(super) fn client(client: Client) -> Self {
-        Self::to(Target::Client(client))
+        Self::to(Target::Client(Box::new(client)))
     }
 
     #[cfg(feature = "cluster")]
@@ -53,7 +53,7 @@ impl RedisStoreBuilder {
 
     #[cfg(feature = "cluster")]
     pub(super) fn cluster_client(client: ClusterClient) -> Self {
-        Self::to(Target::ClusterClient(client))
+        Self::to(Target::ClusterClient(Box::new(client)))
     }
 
     fn to(target: Target) -> Self {
@@ -122,7 +122,7 @@ impl RedisStoreBuilder {
             Target::Url(url) => {
                 let info = parse(&url)?;
                 guard.check(info.addr())?;
-                Source::Single(Client::open(info.set_tcp_settings(tcp())).map_err(|_| unusable())?)
+                Source::Single(Box::new(Client::open(info.set_tcp_settings(tcp())).map_err(|_| unusable())?))
             }
             Target::Client(client) => Source::Single(client),
             #[cfg(feature = "cluster")]
@@ -137,13 +137,14 @@ impl RedisStoreBuilder {
                     .tcp_settings(tcp())
                     .connection_timeout(self.timeout)
                     .response_timeout(self.timeout);
-                Source::Cluster(builder.build().map_err(|error| {
+                let client = builder.build().map_err(|error| {
                     Error::msg(
                         ErrorKind::Config,
                         "these URLs make no Redis Cluster: give the masters of one cluster",
                     )
                     .because(error)
-                })?)
+                })?;
+                Source::Cluster(Box::new(client))
             }
             #[cfg(feature = "cluster")]
             Target::ClusterClient(client) => Source::Cluster(client),

@@ -16,9 +16,9 @@ use crate::error::{Error, ErrorKind, Result};
 /// Where Redis is.
 #[derive(Clone)]
 pub(super) enum Source {
-    Single(Client),
+    Single(Box<Client>),
     #[cfg(feature = "cluster")]
-    Cluster(ClusterClient),
+    Cluster(Box<ClusterClient>),
 }
 
 /// A connection that is made at the first use and mends itself: one multiplexed socket, or one to each
@@ -115,7 +115,7 @@ impl Connection {
                         .set_number_of_retries(0)
                         .set_connection_timeout(Some(self.0.timeout))
                         .set_response_timeout(None);
-                    ConnectionManager::new_lazy_with_config(client.clone(), config).map(Link::Single)
+                    ConnectionManager::new_lazy_with_config(Client::clone(client), config).map(Link::Single)
                 }
                 #[cfg(feature = "cluster")]
                 Source::Cluster(client) => client.get_async_connection().await.map(Link::Cluster),

@@ -24,7 +24,8 @@ while read -r order pids; do
     # The server is dead or dying. Until its parent has waited for it, its pid looks alive to the next server.
     reap)
         wait "$server"
-        server=
+        # The stopped ones died with it; their pids may soon be somebody else's.
+        server= stopped=
         echo reaped
         ;;
     STOP)
