@@ -18,4 +18,8 @@ mod writer;
 pub use context::{ClientIp, RequestContext};
 pub use entry::{DeltaView, Entry, EntryKind, ParsedPayload, Payload};
 #[cfg(feature = "audit")]
-pub use {postgres::migrate, queue::AuditQueue, writer::{AuditWriter, Stop}};
+pub use {
+    postgres::{AuditPool, migrate},
+    queue::AuditQueue,
+    writer::{AuditWriter, Report, Stop},
+};

@@ -1,0 +1,108 @@
+//! Storing rows.
+
+use std::time::Duration;
+
+use sqlx::PgPool;
+use tokio::time::timeout;
+
+use super::{Failure, Row};
+
+/// How long a statement of the writer may take in all, in case the server neither answers nor hangs up.
+/// It lies above the statement timeout of five seconds, which tells more.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// `UNNEST` takes one parameter a column whatever the number of rows, so there is one prepared statement
+/// for every batch size, and no end at 65,535 parameters. No conflict target: that would need the right
+/// to SELECT, which a writer need not have.
+const INSERT: &str = "
+INSERT INTO cloakroom.session_event (
+    event_id, occurred_at, ref, version, prev_event_id, kind, reason, user_id, auth_method, related,
+    lifetime_ms, idle_class, method, route, client_ip, user_agent, trace_id, schema_version, flags,
+    delta, delta_raw, shard, stream_id
+)
+SELECT
+    event_id, timestamptz 'epoch' + occurred_ms * interval '1 millisecond', ref, version, prev_event_id,
+    kind, reason, user_id, auth_method, related, lifetime_ms, idle_class, method, route,
+    client_ip::inet, user_agent, trace_id, schema_version, flags, delta::jsonb, delta_raw, shard, stream_id
+FROM UNNEST(
+    $1::uuid[], $2::int8[], $3::bytea[], $4::int8[], $5::uuid[], $6::text[], $7::text[], $8::text[],
+    $9::text[], $10::bytea[], $11::int8[], $12::int2[], $13::text[], $14::text[], $15::text[], $16::text[],
+    $17::text[], $18::int2[], $19::int2[], $20::text[], $21::bytea[], $22::int2[], $23::text[]
+) AS new (
+    event_id, occurred_ms, ref, version, prev_event_id, kind, reason, user_id, auth_method, related,
+    lifetime_ms, idle_class, method, route, client_ip, user_agent, trace_id, schema_version, flags,
+    delta, delta_raw, shard, stream_id
+)
+ON CONFLICT DO NOTHING";
+
+/// Stores rows that are sorted by key, all of them or none, and answers how many were new. The statement
+/// is its own transaction: when it answers, it is committed.
+pub(in crate::audit) async fn insert(pool: &PgPool, rows: &[&Row]) -> Result<u64, Failure> {
+    fn column<'a, T>(rows: &[&'a Row], value: impl Fn(&'a Row) -> T) -> Vec<T> {
+        rows.iter().map(|row| value(row)).collect()
+    }
+    let insert = sqlx::query(INSERT)
+        .bind(column(rows, |row| row.event_id))
+        .bind(column(rows, |row| row.occurred_at))
+        .bind(column(rows, |row| row.reference.as_ref().map(|id| id.as_bytes().as_slice())))
+        .bind(column(rows, |row| row.version))
+        .bind(column(rows, |row| row.predecessor))
+        .bind(column(rows, |row| row.kind.as_str()))
+        .bind(column(rows, |row| row.reason.as_deref()))
+        .bind(column(rows, |row| row.user.as_deref()))
+        .bind(column(rows, |row| row.auth_method.as_deref()))
+        .bind(column(rows, |row| row.related.as_ref().map(|id| id.as_bytes().as_slice())))
+        .bind(column(rows, |row| row.lifetime))
+        .bind(column(rows, |row| row.idle_class))
+        .bind(column(rows, |row| row.method.as_deref()))
+        .bind(column(rows, |row| row.route.as_deref()))
+        .bind(column(rows, |row| row.client_ip.as_deref()))
+        .bind(column(rows, |row| row.user_agent.as_deref()))
+        .bind(column(rows, |row| row.trace_id.as_deref()))
+        .bind(column(rows, |row| row.schema))
+        .bind(column(rows, |row| row.flags))
+        .bind(column(rows, |row| row.delta.as_deref()))
+        .bind(column(rows, |row| row.delta_raw.as_deref()))
+        .bind(column(rows, |row| row.shard))
+        .bind(column(rows, |row| row.stream_id.as_str()));
+    execute(pool, insert).await
+}
+
+/// Makes the partition for the month of this time, given in milliseconds since the Unix epoch.
+pub(in crate::audit) async fn ensure_partition(pool: &PgPool, millis: i64) -> Result<(), Failure> {
+    let ensure = sqlx::query(
+        "SELECT cloakroom.ensure_partitions(timestamptz 'epoch' + $1 * interval '1 millisecond', 1)",
+    );
+    execute(pool, ensure.bind(millis)).await.map(drop)
+}
+
+/// Makes the partitions for this month and the next three, by PostgreSQL's clock.
+pub(in crate::audit) async fn ensure_partitions_ahead(pool: &PgPool) -> Result<(), Failure> {
+    execute(pool, sqlx::query("SELECT cloakroom.ensure_partitions(now(), 4)")).await.map(drop)
+}
+
+/// Asks whether PostgreSQL is there.
+pub(in crate::audit) async fn probe(pool: &PgPool) -> Result<(), Failure> {
+    execute(pool, sqlx::query("SELECT 1")).await.map(drop)
+}
+
+type Query<'q> = sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments>;
+
+async fn execute(pool: &PgPool, query: Query<'_>) -> Result<u64, Failure> {
+    let acquired = timeout(DEADLINE, pool.acquire()).await;
+    let mut connection = acquired.map_err(|_| Failure::timed_out())?.map_err(Failure::from)?;
+    match timeout(DEADLINE, query.execute(&mut *connection)).await {
+        Ok(Ok(done)) => Ok(done.rows_affected()),
+        Ok(Err(error)) => {
+            // After an error of the server the connection is as good as before; after any other it isn't.
+            if error.as_database_error().is_none() {
+                connection.close_on_drop();
+            }
+            Err(error.into())
+        }
+        Err(_) => {
+            connection.close_on_drop();
+            Err(Failure::timed_out())
+        }
+    }
+}

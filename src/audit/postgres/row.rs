@@ -1,0 +1,218 @@
+//! From an entry, however broken, to a row that PostgreSQL takes.
+
+use std::collections::HashMap;
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use super::{jsonb, text};
+use crate::{
+    audit::{
+        ParsedPayload, Payload,
+        queue::{ShardKeys, Waiting},
+    },
+    id::SessionRef,
+};
+
+/// `delta` is not told: `delta_raw` holds the payload.
+pub(super) const RAW: i16 = 1;
+/// A column holds less than the entry did: it was cleaned, cut or could not be read. `delta_raw` holds the
+/// payload.
+pub(super) const ALTERED: i16 = 2;
+
+/// The last moment of the year 9999, in milliseconds since the Unix epoch. A stream id may name any time up
+/// to 2^64; a `timestamptz` ends in the year 294276, and a partition must be made for whatever comes.
+const LAST_MOMENT: i64 = 253_402_300_799_999;
+
+/// One row of `cloakroom.session_event`.
+#[derive(Clone, Debug)]
+pub(in crate::audit) struct Row {
+    pub(super) event_id: Uuid,
+    /// Milliseconds since the Unix epoch.
+    pub(super) occurred_at: i64,
+    pub(super) reference: Option<SessionRef>,
+    pub(super) version: Option<i64>,
+    pub(super) predecessor: Option<Uuid>,
+    pub(super) kind: String,
+    pub(super) reason: Option<String>,
+    pub(super) user: Option<String>,
+    pub(super) auth_method: Option<String>,
+    pub(super) related: Option<SessionRef>,
+    pub(super) lifetime: Option<i64>,
+    pub(super) idle_class: Option<i16>,
+    pub(super) method: Option<String>,
+    pub(super) route: Option<String>,
+    pub(super) client_ip: Option<String>,
+    pub(super) user_agent: Option<String>,
+    pub(super) trace_id: Option<String>,
+    pub(super) schema: i16,
+    pub(super) flags: i16,
+    pub(super) delta: Option<String>,
+    pub(super) delta_raw: Option<Vec<u8>>,
+    pub(super) shard: i16,
+    pub(super) stream_id: String,
+}
+
+impl Row {
+    /// What the row is found by. Rows are inserted in this order: two writers that hold the same rows
+    /// then wait for one another, where in opposite orders they would deadlock (40P01).
+    pub(in crate::audit) fn key(&self) -> (Uuid, i64) {
+        (self.event_id, self.occurred_at)
+    }
+
+    pub(in crate::audit) fn new(keys: &ShardKeys, entry: &Waiting) -> Self {
+        let mut row = Self::blank(keys, entry);
+        match serde_json::from_slice::<ParsedPayload<'_>>(&entry.payload) {
+            Ok(payload) => row.read(&payload),
+            Err(_) => row.salvage(&entry.payload),
+        }
+        if row.flags != 0 {
+            row.delta_raw = Some(entry.payload.clone());
+        }
+        row
+    }
+
+    /// What is known without the payload.
+    fn blank(keys: &ShardKeys, entry: &Waiting) -> Self {
+        let origin = entry.origin();
+        let version = std::str::from_utf8(&entry.version).ok().and_then(|text| text.parse::<i64>().ok());
+        let predecessor = Uuid::from_slice(&entry.predecessor).ok();
+        let mut row = Self {
+            event_id: stand_in(&keys.stream, &origin.to_string()),
+            occurred_at: i64::try_from(origin.millis()).unwrap_or(LAST_MOMENT).min(LAST_MOMENT),
+            reference: None,
+            version,
+            predecessor: predecessor.filter(|id| !id.is_nil()),
+            kind: "unreadable".into(),
+            reason: None,
+            user: None,
+            auth_method: None,
+            related: None,
+            lifetime: None,
+            idle_class: None,
+            method: None,
+            route: None,
+            client_ip: None,
+            user_agent: None,
+            trace_id: None,
+            schema: 0,
+            flags: 0,
+            delta: None,
+            delta_raw: None,
+            // At most 4095.
+            shard: i16::try_from(keys.shard.index()).unwrap_or(i16::MAX),
+            stream_id: origin.to_string(),
+        };
+        row.alter_if(version.is_none() || predecessor.is_none());
+        row
+    }
+
+    fn read(&mut self, payload: &ParsedPayload<'_>) {
+        self.schema = i16::try_from(payload.schema).unwrap_or(i16::MAX);
+        self.read_names(Some(&payload.id), Some(&payload.reference), Some(&payload.kind));
+        self.reason = self.column(payload.reason.as_deref());
+        self.user = self.user_column(payload.user.as_deref());
+        self.auth_method = self.column(payload.auth_method.as_deref());
+        self.related = payload.related.as_deref().and_then(SessionRef::parse);
+        self.lifetime = payload.lifetime.and_then(|millis| i64::try_from(millis).ok());
+        self.alter_if(self.related.is_none() && payload.related.is_some());
+        self.alter_if(self.lifetime.is_none() && payload.lifetime.is_some());
+        self.idle_class = payload.idle_class.map(i16::from);
+        self.method = self.column(payload.context.method.as_deref());
+        self.route = self.column(payload.context.route.as_deref());
+        self.client_ip = payload.context.ip.map(|ip| ip.to_string());
+        self.user_agent = self.column(payload.context.user_agent.as_deref());
+        self.trace_id = self.column(payload.context.trace_id.as_deref());
+        // A later release may have given the old names another meaning: its own writer will know.
+        match (payload.schema == Payload::SCHEMA).then(|| delta(payload)) {
+            Some(Some(delta)) => self.delta = delta,
+            Some(None) | None => self.flags |= RAW,
+        }
+    }
+
+    /// Finds in a payload that can't be read as a whole the names that tie it to its session.
+    fn salvage(&mut self, payload: &[u8]) {
+        self.flags |= RAW;
+        let fields: HashMap<String, &RawValue> = serde_json::from_slice(payload).unwrap_or_default();
+        self.schema = field(&fields, "schema").unwrap_or(0);
+        let [id, reference, kind] = ["id", "ref", "kind"].map(|name| field::<String>(&fields, name));
+        self.read_names(id.as_deref(), reference.as_deref(), kind.as_deref());
+        self.user = self.user_column(field::<String>(&fields, "user").as_deref());
+    }
+
+    fn read_names(&mut self, id: Option<&str>, reference: Option<&str>, kind: Option<&str>) {
+        // An id that cannot be read is replaced by one that is the same on every redelivery.
+        let event_id = id.and_then(|id| Uuid::try_parse(id).ok()).filter(|id| !id.is_nil());
+        self.event_id = event_id.unwrap_or(self.event_id);
+        self.reference = reference.and_then(SessionRef::parse);
+        self.alter_if(event_id.is_none() || self.reference.is_none());
+        if let Some(kind) = self.column(kind) {
+            self.kind = kind;
+        }
+    }
+
+    fn column(&mut self, value: Option<&str>) -> Option<String> {
+        self.cleaned(value, text::MAX_COLUMN)
+    }
+
+    fn user_column(&mut self, value: Option<&str>) -> Option<String> {
+        self.cleaned(value, text::MAX_USER)
+    }
+
+    fn cleaned(&mut self, value: Option<&str>, max: usize) -> Option<String> {
+        let cleaned = text::clean(value?, max);
+        self.alter_if(value != Some(&*cleaned));
+        Some(cleaned.into_owned())
+    }
+
+    fn alter_if(&mut self, altered: bool) {
+        if altered {
+            self.flags |= ALTERED;
+        }
+    }
+}
+
+/// One field of a payload that can't be read as a whole.
+fn field<T: DeserializeOwned>(fields: &HashMap<String, &RawValue>, name: &str) -> Option<T> {
+    serde_json::from_str(fields.get(name)?.get()).ok()
+}
+
+/// The `delta` column: `Some(None)` where nothing changed, `None` where `jsonb` would refuse it.
+fn delta(payload: &ParsedPayload<'_>) -> Option<Option<String>> {
+    #[derive(Serialize)]
+    struct Delta<'a> {
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        cleared: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        set: Option<&'a RawValue>,
+        #[serde(skip_serializing_if = "<[String]>::is_empty")]
+        removed: &'a [String],
+        #[serde(skip_serializing_if = "<[String]>::is_empty")]
+        secret: &'a [String],
+    }
+    let ParsedPayload { cleared, set, removed, secret, .. } = payload;
+    if !cleared && set.is_none() && removed.is_empty() && secret.is_empty() {
+        return Some(None);
+    }
+    let json = serde_json::to_string(&Delta { cleared: *cleared, set: *set, removed, secret }).ok()?;
+    jsonb::accepts(&json).then_some(Some(json))
+}
+
+/// The event id of an entry that names none: a UUIDv8 (free form, RFC 9562) from the place where the entry
+/// was first written. The stream's key is in it because stream ids are unique in one stream only.
+fn stand_in(stream: &str, origin: &str) -> Uuid {
+    let mut hash = Sha256::new();
+    hash.update(stream);
+    hash.update([0]);
+    hash.update(origin);
+    let mut bytes = [0; 16];
+    for (byte, hashed) in bytes.iter_mut().zip(hash.finalize()) {
+        *byte = hashed;
+    }
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+}
+
+#[cfg(test)]
+mod tests;

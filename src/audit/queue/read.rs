@@ -1,0 +1,114 @@
+//! Reading the head of a stream, and deleting what was stored.
+
+use redis::{FromRedisValue, ParsingError, Value};
+
+use super::{AuditQueue, StreamId};
+use crate::error::Error;
+
+/// An entry as it waits: bytes that nobody has judged yet.
+///
+/// Whatever stands in a stream must become one of these, however broken: an entry that could not be read
+/// would be one that can neither be stored nor buried, and the queue would stop at it.
+#[derive(Clone, Debug)]
+pub(in crate::audit) struct Waiting {
+    /// Its name in the stream that it waits in.
+    pub(in crate::audit) id: StreamId,
+    /// Its first name, where it was put back from the dead letters.
+    original: Option<StreamId>,
+    pub(in crate::audit) version: Vec<u8>,
+    pub(in crate::audit) predecessor: Vec<u8>,
+    pub(in crate::audit) payload: Vec<u8>,
+}
+
+impl Waiting {
+    /// The id from which the row's time and key come: the same on every redelivery.
+    pub(in crate::audit) fn origin(&self) -> StreamId {
+        self.original.unwrap_or(self.id)
+    }
+
+    /// About how many bytes it takes.
+    pub(in crate::audit) fn size(&self) -> usize {
+        self.version.len() + self.predecessor.len() + self.payload.len()
+    }
+
+    #[cfg(test)]
+    pub(in crate::audit) fn for_test(id: &str, version: &str, predecessor: &[u8], payload: &[u8]) -> Self {
+        Self {
+            id: id.parse().unwrap(),
+            original: None,
+            version: version.into(),
+            predecessor: predecessor.into(),
+            payload: payload.into(),
+        }
+    }
+}
+
+impl AuditQueue {
+    /// The oldest `count` entries of a shard.
+    pub(in crate::audit) async fn read(&self, index: usize, count: usize) -> Result<Vec<Waiting>, Error> {
+        let mut range = redis::cmd("XRANGE");
+        range.arg(&self.keys(index)?.stream).arg("-").arg("+").arg("COUNT").arg(count);
+        self.connection.query(&range).await
+    }
+
+    /// Deletes entries that are stored. By id and never by trimming: after a failover to a replica whose
+    /// clock lags, a trim by id would delete entries that nobody has read.
+    pub(in crate::audit) async fn delete(&self, index: usize, ids: &[StreamId]) -> Result<(), Error> {
+        // An XDEL of a thousand ids is quick; one of a million would block the server.
+        for ids in ids.chunks(1000) {
+            let mut delete = redis::cmd("XDEL");
+            delete.arg(&self.keys(index)?.stream);
+            for id in ids {
+                delete.arg(id.to_string());
+            }
+            self.connection.query::<u64>(&delete).await?;
+        }
+        Ok(())
+    }
+}
+
+impl FromRedisValue for Waiting {
+    fn from_redis_value(value: Value) -> Result<Self, ParsingError> {
+        type Fields = Vec<(Vec<u8>, Vec<u8>)>;
+        let (id, fields): (Vec<u8>, Fields) = FromRedisValue::from_redis_value(value)?;
+        let Some(id) = StreamId::from_bytes(&id) else {
+            return Err("an entry without a stream id".into());
+        };
+        let mut entry =
+            Self { id, original: None, version: Vec::new(), predecessor: Vec::new(), payload: Vec::new() };
+        for (name, value) in fields {
+            match name.as_slice() {
+                b"v" => entry.version = value,
+                b"p" => entry.predecessor = value,
+                b"e" => entry.payload = value,
+                b"id" => entry.original = StreamId::from_bytes(&value),
+                _ => {}
+            }
+        }
+        Ok(entry)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bulk(text: &str) -> Value {
+        Value::BulkString(text.into())
+    }
+
+    #[test]
+    fn any_entry_can_be_read() {
+        let whole =
+            [bulk("v"), bulk("3"), bulk("p"), bulk("pp"), bulk("e"), bulk("{}"), bulk("id"), bulk("5-1")];
+        let read: Waiting =
+            FromRedisValue::from_redis_value(Value::Array(vec![bulk("7-0"), Value::Array(whole.into())]))
+                .unwrap();
+        assert_eq!((read.version.as_slice(), read.payload.as_slice()), (b"3".as_slice(), b"{}".as_slice()));
+        assert_eq!((read.id.to_string(), read.origin().to_string()), ("7-0".into(), "5-1".into()));
+
+        let foreign = Value::Array(vec![bulk("7-0"), Value::Array(vec![bulk("x"), bulk("y")])]);
+        let read: Waiting = FromRedisValue::from_redis_value(foreign).unwrap();
+        assert_eq!((read.payload.len(), read.origin()), (0, read.id));
+    }
+}
