@@ -48,8 +48,6 @@ pub enum ErrorKind {
     AfterCommit,
     /// This handle came in with a renewed session's old token, which can neither renew nor sign in.
     Superseded,
-    /// The request's host is not loopback, but the cookie was made for local development.
-    InsecureHost,
 }
 
 impl Error {
@@ -90,7 +88,6 @@ impl fmt::Display for Error {
             ErrorKind::NotLoaded => "the session was not loaded: call `load().await` first",
             ErrorKind::AfterCommit => "the response head has left: call `save().await` to keep this change",
             ErrorKind::Superseded => "this token was renewed: only the new one can renew or sign in",
-            ErrorKind::InsecureHost => "the local-development cookie is for loopback hosts only",
         })
     }
 }

@@ -167,7 +167,9 @@ fn dress<B>(mut response: Response<B>, ending: Ending, manager: &Manager) -> Res
     if let Some(value) = add.cache_control
         && headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(value)).is_some()
     {
-        tracing::warn!("a response with a session cookie was meant to be stored by caches; it says no-store now");
+        tracing::warn!(
+            "a response with a session cookie was meant to be stored by caches; it says no-store now"
+        );
     }
     if add.vary {
         headers.append(header::VARY, HeaderValue::from_static("Cookie"));

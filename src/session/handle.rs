@@ -188,7 +188,8 @@ impl Session {
     /// Changes a value in a way that can be repeated: if another request changed it meanwhile, `f`
     /// runs again on the newer value, up to a second by default, before a conflict is reported.
     ///
-    /// `f` must be pure: it may run several times, and only the last run counts.
+    /// `f` must be pure: it may run several times, and only the last run counts. It must not use this
+    /// session, which is locked while it runs.
     ///
     /// # Errors
     ///
@@ -355,8 +356,9 @@ impl Session {
         state
     }
 
-    /// Marks the response as depending on the session: extractors do.
-    pub(crate) fn mark_accessed(&self) {
+    /// Marks the response as depending on the session, so that it says `Vary: Cookie`. Everything that
+    /// reads or writes does so by itself; an extractor of your own may have a reason to.
+    pub fn mark_accessed(&self) {
         self.state().accessed = true;
     }
 
