@@ -67,8 +67,8 @@ mod tests {
             "never with a cookie"
         );
         assert_eq!(decide(true, true, &[], Some("No-Store")), (true, None));
-        assert_eq!(decide(true, false, &["Accept, cookie"], None).0, false);
-        assert_eq!(decide(true, false, &["Accept", "*"], None).0, false);
-        assert_eq!(decide(true, false, &["X-Cookie"], None).0, true);
+        assert!(!decide(true, false, &["Accept, cookie"], None).0);
+        assert!(!decide(true, false, &["Accept", "*"], None).0);
+        assert!(decide(true, false, &["X-Cookie"], None).0);
     }
 }

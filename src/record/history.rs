@@ -1,11 +1,19 @@
 //! The last events of a session, by which a repeated commit and a forked history are recognised.
 
-use super::{Base, Version};
-use crate::id::EventId;
+use std::time::Duration;
 
-/// The tails of the last events, newest last: 8 bytes each, 32 at most.
+use super::{Base, Version};
+use crate::{clock::Timestamp, id::EventId};
+
+/// The tails of the last events, newest last: 8 bytes each. The last 32 whatever their age, and those of
+/// the last ten seconds up to 512, so that a burst of commits does not make a request that is a moment
+/// late unrecognisable.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct History(Vec<[u8; 8]>);
+pub struct History {
+    tails: Vec<[u8; 8]>,
+    /// When it was last cut, and how many events it had then: these are older than that.
+    mark: Option<(Timestamp, usize)>,
+}
 
 /// How a commit's base relates to the session's history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,15 +31,33 @@ pub(crate) enum Relation {
 }
 
 impl History {
-    /// How many events are remembered.
+    /// How many events are remembered at least.
     pub const LEN: usize = 32;
+    /// How many are remembered at most.
+    pub const BURST: usize = 512;
+    /// How long an event is remembered at least, as far as `BURST` allows.
+    const SPAN: Duration = Duration::from_secs(10);
 
     /// Remembers one more.
-    pub(crate) fn push(&mut self, event: EventId) {
-        if self.0.len() == Self::LEN {
-            self.0.remove(0);
+    pub(crate) fn push(&mut self, event: EventId, now: Timestamp) {
+        self.tails.push(event.tail());
+        let len = self.tails.len();
+        if len <= Self::LEN {
+            return;
         }
-        self.0.push(event.tail());
+        self.mark = match self.mark {
+            None => Some((now, len)),
+            Some((at, old)) if now.since(at) > Self::SPAN => {
+                let drop = old.min(len - Self::LEN);
+                self.tails.drain(..drop);
+                Some((now, len - drop))
+            }
+            Some((at, old)) if len > Self::BURST => {
+                self.tails.remove(0);
+                Some((at, old.saturating_sub(1)))
+            }
+            mark => mark,
+        };
     }
 
     /// Places `base`, which `event` wants to follow, in the history that ends with `current`.
@@ -39,15 +65,15 @@ impl History {
         if current == base {
             return Relation::Current;
         }
-        if self.0.contains(&event.tail()) {
+        if self.tails.contains(&event.tail()) {
             return Relation::Repeat;
         }
         if base.version >= current.version {
             return Relation::Fork;
         }
         let behind = current.version.get() - base.version.get();
-        let place = usize::try_from(behind).ok().and_then(|behind| self.0.len().checked_sub(behind + 1));
-        match place.and_then(|place| self.0.get(place)) {
+        let place = usize::try_from(behind).ok().and_then(|behind| self.tails.len().checked_sub(behind + 1));
+        match place.and_then(|place| self.tails.get(place)) {
             Some(tail) if *tail == base.head.tail() => Relation::Behind,
             Some(_) => Relation::Fork,
             None => Relation::TooFar,
@@ -56,8 +82,8 @@ impl History {
 
     /// The version at which `event` was committed, for the answer to a repeat.
     pub(crate) fn version_of(&self, current: Version, event: EventId) -> Option<Version> {
-        let place = self.0.iter().position(|tail| *tail == event.tail())?;
-        let behind = (self.0.len() - 1 - place) as u64;
+        let place = self.tails.iter().position(|tail| *tail == event.tail())?;
+        let behind = (self.tails.len() - 1 - place) as u64;
         Some(Version::new(current.get().saturating_sub(behind)))
     }
 }
@@ -70,22 +96,44 @@ mod tests {
         Base { version: Version::new(version), head }
     }
 
+    /// `count` commits, one each `millis`.
+    fn commits(count: usize, millis: u64) -> (Vec<EventId>, History) {
+        let events: Vec<_> = (0..count).map(|_| EventId::new()).collect();
+        let mut history = History::default();
+        for (n, event) in events.iter().enumerate() {
+            history.push(*event, Timestamp::from_millis(n as u64 * millis));
+        }
+        (events, history)
+    }
+
     #[test]
     fn a_base_is_placed_in_the_history() {
-        let events: Vec<_> = (0..40).map(|_| EventId::new()).collect();
-        let mut history = History::default();
-        events.iter().for_each(|event| history.push(*event));
-        let current = base(40, events[39]);
+        // One a second: of the last 32 each is remembered, and some more.
+        let (events, history) = commits(80, 1000);
+        let current = base(80, events[79]);
         let fresh = EventId::new();
         let at = |version: u64| base(version, events[version as usize - 1]);
         assert_eq!(history.relate(current, current, fresh), Relation::Current);
-        assert_eq!(history.relate(current, at(39), fresh), Relation::Behind);
-        assert_eq!(history.relate(current, at(9), fresh), Relation::Behind);
-        assert_eq!(history.relate(current, at(8), fresh), Relation::TooFar);
-        assert_eq!(history.relate(current, base(39, EventId::new()), fresh), Relation::Fork);
-        assert_eq!(history.relate(current, base(40, EventId::new()), fresh), Relation::Fork);
-        assert_eq!(history.relate(current, base(41, EventId::new()), fresh), Relation::Fork);
-        assert_eq!(history.relate(current, at(38), events[38]), Relation::Repeat);
-        assert_eq!(history.version_of(current.version, events[38]), Some(Version::new(39)));
+        for version in 49..80 {
+            assert_eq!(history.relate(current, at(version), fresh), Relation::Behind);
+        }
+        assert_eq!(history.relate(current, at(30), fresh), Relation::TooFar);
+        assert_eq!(history.relate(current, base(79, EventId::new()), fresh), Relation::Fork);
+        assert_eq!(history.relate(current, base(80, EventId::new()), fresh), Relation::Fork);
+        assert_eq!(history.relate(current, base(81, EventId::new()), fresh), Relation::Fork);
+        assert_eq!(history.relate(current, at(78), events[78]), Relation::Repeat);
+        assert_eq!(history.version_of(current.version, events[78]), Some(Version::new(79)));
+    }
+
+    #[test]
+    fn a_burst_is_remembered_up_to_a_bound() {
+        let (events, history) = commits(500, 1);
+        assert!(events.iter().all(|event| history.tails.contains(&event.tail())));
+        assert_eq!(commits(2000, 1).1.tails.len(), History::BURST);
+        let (_, mut history) = commits(500, 1);
+        for minute in 1..4 {
+            history.push(EventId::new(), Timestamp::from_millis(minute * 60_000));
+        }
+        assert_eq!(history.tails.len(), History::LEN, "and forgotten when it is over");
     }
 }

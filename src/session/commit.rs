@@ -89,26 +89,28 @@ fn next(session: &Session) -> Result<Option<Pending>> {
     if !state.wants_commit(true) {
         return Ok(None);
     }
-    let (intent, mut delta) = (state.intent.clone(), state.delta.clone());
-    let job = match (&intent, &state.record) {
-        (Some(Intent::Login(login)), record) => {
+    // What is wanted beyond an end follows in a job of its own, when there is no session any more.
+    let ending = state.ending;
+    let (intent, delta) = match ending {
+        Some(_) => (None, Delta::default()),
+        None => (state.intent.clone(), state.delta.clone()),
+    };
+    let job = match (ending, &intent, &state.record) {
+        (Some(reason), _, Some(record)) => Job::End(end(session, record, reason)),
+        (Some(_), _, None) => {
+            // There is nobody to sign out; the client may still hold a cookie of the past.
+            state.ending = None;
+            state.cookie = CookieAction::Remove;
+            drop(state);
+            return next(session);
+        }
+        (None, Some(Intent::Login(login)), record) => {
             let token = engine.token_for(Some(&login.user))?;
             let end = record.as_deref().map(|record| end(session, record, EndReason::Replaced));
             let create = create(session, &token, Delta::default(), Some(login));
             Job::Login { end, create, token }
         }
-        (Some(Intent::End(reason)), Some(record)) => {
-            delta = Delta::default();
-            Job::End(end(session, record, *reason))
-        }
-        (Some(Intent::End(_)), None) => {
-            // There is nobody to sign out; the client may still hold a cookie of the past.
-            state.intent = None;
-            state.cookie = CookieAction::Remove;
-            drop(state);
-            return next(session);
-        }
-        (Some(Intent::Renew) | None, Some(record)) => {
+        (None, Some(Intent::Renew) | None, Some(record)) => {
             let (at, base, user) = (record.address, record.base, record.user.clone());
             let token = match intent {
                 Some(Intent::Renew) => Some(engine.token_on(at.shard, at.class)?),
@@ -129,13 +131,13 @@ fn next(session: &Session) -> Result<Option<Pending>> {
             };
             Job::Commit { commit, token }
         }
-        (Some(Intent::Renew) | None, None) => {
+        (None, Some(Intent::Renew) | None, None) => {
             let token = engine.token_for(None)?;
             let create = create(session, &token, first_values(&delta), None);
             Job::Create { create, token }
         }
     };
-    let pending = Pending { job: Arc::new(job), delta, intent };
+    let pending = Pending { job: Arc::new(job), delta, ending, intent };
     state.pending = Some(pending.clone());
     Ok(Some(pending))
 }
@@ -240,7 +242,9 @@ fn committed(
     match answer {
         Committed::Committed { version, at, merged } => {
             let record = merged.or_else(|| state.advanced(version, commit.event, &commit.delta));
+            let superseded = state.record.as_ref().is_some_and(|record| record.superseded);
             let record = record.map(|mut record| {
+                record.superseded = superseded;
                 record.address = commit.renewal.map_or(commit.at, |renewal| renewal.to);
                 record.loaded_at = at;
                 record.expires_in = commit.idle.min(record.deadline.since(at));

@@ -108,8 +108,13 @@ impl Session {
         let idle = engine.settings.idle(at.class);
         let loaded = engine.store.load(at, self.inner.touch, idle).await?;
         let mut state = self.state();
+        // Whoever came with the old token of a renewal has not got the new one by loading again.
+        let superseded = state.record.as_ref().is_some_and(|record| record.superseded);
         let fresh = match loaded {
-            Loaded::Found(record) => State::found(record),
+            Loaded::Found(mut record) => {
+                record.superseded |= superseded;
+                State::found(record)
+            }
             Loaded::Ended(ended) => State::nothing(Some(ended)),
             Loaded::Missing => State::nothing(None),
         };
@@ -262,7 +267,7 @@ impl Session {
         let mut state = self.state();
         let state = state.open_to_write()?;
         refuse_superseded(state)?;
-        if state.intent.is_none() && state.record.is_some() {
+        if state.intent.is_none() && state.ending.is_none() && state.record.is_some() {
             state.intent = Some(Intent::Renew);
         }
         Ok(())
@@ -320,7 +325,7 @@ impl Session {
         let state = self.seen();
         match &state.intent {
             Some(Intent::Login(login)) => Some(login.user.clone()),
-            Some(Intent::End(_)) => None,
+            _ if state.ending.is_some() => None,
             _ => state.record.as_ref()?.user.clone(),
         }
     }
@@ -370,10 +375,8 @@ impl Session {
     /// Drops what the handler changed but did not end.
     pub(crate) fn forget_changes(&self) {
         let mut state = self.state();
-        if state.pending.is_none() && !matches!(state.intent, Some(Intent::End(_))) {
-            state.delta = Default::default();
-            state.replays.clear();
-            state.intent = None;
+        if state.pending.is_none() {
+            state.forget();
         }
     }
 

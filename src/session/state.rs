@@ -30,6 +30,8 @@ pub(crate) struct State {
     read: BTreeSet<FieldName>,
     /// Those of them that others have changed since, as an earlier `save` learnt.
     stale: BTreeSet<FieldName>,
+    /// The loaded session shall end. What is wanted beyond that begins anew.
+    pub(super) ending: Option<EndReason>,
     pub(super) intent: Option<Intent>,
     /// A change under way: it is asked for again, under the same id, until an answer is there.
     pub(super) pending: Option<Pending>,
@@ -40,12 +42,11 @@ pub(crate) struct State {
     pub(super) closed: bool,
 }
 
-/// What shall become of the session itself.
+/// What shall become of the session itself, if it does not end.
 #[derive(Clone, Debug)]
 pub(super) enum Intent {
     Login(Login),
     Renew,
-    End(EndReason),
 }
 
 /// What was sent to the store, and what of the state it carries.
@@ -53,6 +54,7 @@ pub(super) enum Intent {
 pub(super) struct Pending {
     pub(super) job: std::sync::Arc<Job>,
     pub(super) delta: Delta,
+    pub(super) ending: Option<EndReason>,
     pub(super) intent: Option<Intent>,
 }
 
@@ -103,9 +105,8 @@ impl State {
         let inherits = |name: &FieldName| match &self.intent {
             None | Some(Intent::Renew) => true,
             Some(Intent::Login(login)) => login.carry.takes(name),
-            Some(Intent::End(_)) => false,
         };
-        if self.delta.clear {
+        if self.delta.clear || self.ending.is_some() {
             return None;
         }
         let (name, field) = self.record.as_deref()?.fields.get_key_value(name)?;
@@ -236,12 +237,20 @@ impl State {
     pub(super) fn end(&mut self, reason: EndReason) {
         self.delta = Delta::default();
         self.replays.clear();
-        self.intent = Some(Intent::End(reason));
+        self.intent = None;
+        self.ending = Some(reason);
+    }
+
+    /// Drops what a failed handler wanted, except that the session ends.
+    pub(super) fn forget(&mut self) {
+        self.delta = Delta::default();
+        self.replays.clear();
+        self.intent = None;
     }
 
     pub(super) fn wants_commit(&self, delta_too: bool) -> bool {
         self.pending.is_some()
-            || matches!(self.intent, Some(Intent::End(_)))
+            || self.ending.is_some()
             || (delta_too && (self.intent.is_some() || !self.is_unchanged()))
     }
 
@@ -266,6 +275,9 @@ impl State {
         self.replays.retain(|name, _| self.delta.changes.contains_key(name));
         if pending.delta.clear {
             self.delta.clear = false;
+        }
+        if pending.ending.is_some() {
+            self.ending = None;
         }
         if pending.intent.is_some() {
             self.intent = None;

@@ -224,7 +224,7 @@ impl State {
         let mut fields = BTreeMap::new();
         merge::apply(&mut fields, &create.delta, version);
         let mut history = History::default();
-        history.push(create.event);
+        history.push(create.event, now);
         let live = Live {
             record: Record {
                 address: create.at,
@@ -312,7 +312,7 @@ impl State {
         };
         merge::apply(&mut live.record.fields, &commit.delta, version);
         live.record.base = Base { version, head: commit.event };
-        live.history.push(commit.event);
+        live.history.push(commit.event, now);
         live.expires_at = now.plus(commit.idle);
         let merged = (relation == Relation::Behind).then(|| {
             let mut record = live.record.clone();
@@ -343,6 +343,12 @@ impl State {
                 Some(Aftermath::Moved(to)) => Finished::Moved(to),
                 None => Finished::Gone(Ended::UNKNOWN),
             };
+        }
+        if end.keep_fields
+            && let Some(overdue) = self.overdue(end.at, now)
+        {
+            // Its time was up: there is nothing that a sign-in could carry over.
+            return Finished::Gone(Ended { reason: overdue.reason, at: None, device: None });
         }
         let Some(live) = self.sessions.remove(&reference) else {
             return Finished::Gone(Ended::UNKNOWN);

@@ -133,6 +133,7 @@ pub(super) async fn end(store: &RedisStore, end: &End) -> Result<Finished> {
         .key(keys.aftermath(at.shard, &hash))
         .key(keys.audit(at.shard))
         .key(keys.remains(at.shard, &hash))
+        .key(keys.epoch(at.shard))
         .arg(end.event.as_bytes())
         .arg(end.reason.as_str())
         .arg(store.payload(|| Payload::from(end)))

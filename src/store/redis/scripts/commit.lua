@@ -40,7 +40,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local at = string.format('%.0f', now)
 
-local was = redis.call('HMGET', session, 'v', 'head', 'recent', 'epoch', 'deadline')
+local was = redis.call('HMGET', session, 'v', 'head', 'recent', 'epoch', 'deadline', 'mark')
 if not was[1] then
   if renewal then
     local new = redis.call('HMGET', KEYS[5], 'v', 'recent')
@@ -104,8 +104,29 @@ if ARGV[7] == '1' then
     if string.byte(name) == 46 then redis.call('HDEL', session, name) end
   end
 end
-if #recent >= 256 then recent = string.sub(recent, 9) end
-local set = {'v', string.format('%.0f', version), 'head', event, 'recent', recent .. tail}
+local set = {'v', string.format('%.0f', version), 'head', event}
+-- The last 32 events are remembered, and those of the last ten seconds up to 512: `mark` says when
+-- `recent` was last cut and how many it had then, all of them older than that.
+recent = recent .. tail
+local known = #recent / 8
+if known > 32 then
+  local since, old = string.match(was[6] or '', '^(%d+) (%d+)$')
+  local drop = 0
+  if not since then
+    since, old = at, known
+  elseif now - since > 10000 then
+    drop = math.min(old, known - 32)
+    since, old = at, known - drop
+  elseif known > 512 then
+    drop = 1
+    old = math.max(0, old - 1)
+  end
+  recent = string.sub(recent, drop * 8 + 1)
+  set[#set + 1] = 'mark'
+  set[#set + 1] = string.format('%s %d', since, old)
+end
+set[#set + 1] = 'recent'
+set[#set + 1] = recent
 local remove = {}
 local rest, bytes = version, {}
 for i = 6, 1, -1 do

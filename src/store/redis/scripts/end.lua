@@ -3,8 +3,9 @@
 -- frees memory, and must never be refused for want of it.
 --
 -- KEYS  1 session   2 what became of it   3 audit stream   4 its remains, for a sign-in to carry over
+--       5 epoch
 -- ARGV  1 event id (16 bytes)   2 reason   3 audit payload, or ''   4 how long to remember, ms
---       5 '1' keeps the fields for a minute and answers them
+--       5 '1' keeps the fields for a minute and answers them, unless the session's time was up
 -- Answers
 --       {'ended', ms, fields or false}   this call ended it; also if its first reply was lost
 --       {'gone', reason, ms, device}     it was over before; nothing is changed
@@ -12,7 +13,7 @@
 local session, aftermath, remains = KEYS[1], KEYS[2], KEYS[4]
 local keep = ARGV[5] == '1'
 
-local was = redis.call('HMGET', session, 'v', 'head', 'device')
+local was = redis.call('HMGET', session, 'v', 'head', 'device', 'epoch', 'deadline')
 if not was[1] then
   local x = redis.call('HMGET', aftermath, 'kind', 'to', 'reason', 'at', 'device', 'by')
   if x[1] == 'moved' then return {'moved', x[2]} end
@@ -21,9 +22,16 @@ if not was[1] then
   end
   return {'gone', x[3] or 'unknown', x[4] or '', x[5] or ''}
 end
-local fields = keep and redis.call('HGETALL', session)
 local time = redis.call('TIME')
-local at = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local at = string.format('%.0f', now)
+if keep and tonumber(was[4]) < tonumber(redis.call('GET', KEYS[5]) or '0') then
+  return {'gone', 'epoch', '', ''}
+end
+if keep and now >= tonumber(was[5]) then
+  return {'gone', 'absolute', was[5], ''}
+end
+local fields = keep and redis.call('HGETALL', session)
 
 if ARGV[3] ~= '' then
   redis.call('XADD', KEYS[3], '*', 'v', string.format('%.0f', was[1] + 1), 'p', was[2], 'e', ARGV[3])
