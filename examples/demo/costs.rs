@@ -1,0 +1,152 @@
+//! What a request asked of the store: a [`SessionStore`] around another one that counts.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use cloakroom::{
+    audit::RequestContext,
+    error::Error,
+    id::{Address, ShardCount},
+    store::{Commit, Committed, Create, Created, End, Finished, Loaded, SessionStore, Touch},
+};
+
+/// What Redis was asked and did answer, as the documentation of `cloakroom::store::redis` tells it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Cost {
+    pub(crate) round_trips: u32,
+    pub(crate) commands: u32,
+}
+
+impl Cost {
+    /// `HGETALL`, `PEXPIRE`, `GET`, `TIME` in one pipeline.
+    const LOAD: Self = Self { round_trips: 1, commands: 4 };
+    /// And `HGETALL` of what became of the session.
+    const LOAD_IN_VAIN: Self = Self { round_trips: 2, commands: 5 };
+    /// `EVALSHA`.
+    const CHANGE: Self = Self { round_trips: 1, commands: 1 };
+}
+
+/// The requests under way, by their trace id.
+///
+/// A sign-in is carried out by a task of its own, so that a client who hangs up can't stop it half-way.
+/// There a task-local is not to be seen; but every change tells the trace id of its request.
+#[derive(Clone, Default)]
+pub(crate) struct Ledger(Arc<Mutex<HashMap<String, Cost>>>);
+
+tokio::task_local! {
+    /// The trace id of the request that this task serves: a load has nothing else to tell it by.
+    static TRACE: String;
+}
+
+impl Ledger {
+    /// Serves a request and says what it cost.
+    pub(crate) async fn measure<T>(&self, trace: String, request: impl Future<Output = T>) -> (T, Cost) {
+        self.open().insert(trace.clone(), Cost::default());
+        let _row = Row { ledger: self, trace: trace.clone() };
+        let answer = TRACE.scope(trace.clone(), request).await;
+        (answer, self.of(&trace))
+    }
+
+    /// What the present request has cost up to now.
+    pub(crate) fn so_far(&self) -> Cost {
+        TRACE.try_with(|trace| self.of(trace)).unwrap_or_default()
+    }
+
+    fn of(&self, trace: &str) -> Cost {
+        self.open().get(trace).copied().unwrap_or_default()
+    }
+
+    fn add(&self, trace: &str, cost: Cost) {
+        if let Some(row) = self.open().get_mut(trace) {
+            row.round_trips += cost.round_trips;
+            row.commands += cost.commands;
+        }
+    }
+
+    fn open(&self) -> MutexGuard<'_, HashMap<String, Cost>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Crosses a request out, also when it is dropped because the client hung up.
+struct Row<'a> {
+    ledger: &'a Ledger,
+    trace: String,
+}
+
+impl Drop for Row<'_> {
+    fn drop(&mut self) {
+        self.ledger.open().remove(&self.trace);
+    }
+}
+
+/// A store that counts.
+#[derive(Clone)]
+pub(crate) struct Counting<S> {
+    store: S,
+    ledger: Ledger,
+}
+
+impl<S> Counting<S> {
+    pub(crate) fn new(store: S, ledger: Ledger) -> Self {
+        Self { store, ledger }
+    }
+
+    fn changed<T>(&self, context: &RequestContext, answer: Result<T, Error>) -> Result<T, Error> {
+        if let (Some(trace), Ok(_)) = (&context.trace_id, &answer) {
+            self.ledger.add(trace, Cost::CHANGE);
+        }
+        answer
+    }
+}
+
+impl<S: SessionStore> SessionStore for Counting<S> {
+    fn shards(&self) -> ShardCount {
+        self.store.shards()
+    }
+
+    /// Yes, also without a trail: the changes then come with the trace id.
+    fn audits(&self) -> bool {
+        true
+    }
+
+    async fn load(&self, at: Address, touch: Touch, idle: Duration) -> Result<Loaded, Error> {
+        let answer = self.store.load(at, touch, idle).await;
+        let cost = match &answer {
+            Ok(Loaded::Found(_)) => Cost::LOAD,
+            Ok(Loaded::Missing | Loaded::Ended(_)) => Cost::LOAD_IN_VAIN,
+            Err(_) => Cost::default(),
+        };
+        // No error: a load outside of any request is nobody's cost.
+        let _ = TRACE.try_with(|trace| self.ledger.add(trace, cost));
+        answer
+    }
+
+    async fn create(&self, create: &Create) -> Result<Created, Error> {
+        self.changed(&create.context, self.store.create(create).await)
+    }
+
+    async fn commit(&self, commit: &Commit) -> Result<Committed, Error> {
+        self.changed(&commit.context, self.store.commit(commit).await)
+    }
+
+    async fn end(&self, end: &End) -> Result<Finished, Error> {
+        self.changed(&end.context, self.store.end(end).await)
+    }
+
+    async fn ready(&self) -> Result<(), Error> {
+        self.store.ready().await
+    }
+}
+
+impl fmt::Display for Cost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let s = |number: u32| if number == 1 { "" } else { "s" };
+        let Self { round_trips, commands } = *self;
+        write!(f, "{round_trips} round trip{}, {commands} command{}", s(round_trips), s(commands))
+    }
+}

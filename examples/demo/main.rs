@@ -1,0 +1,207 @@
+//! A small web shop: `cargo run --example demo`.
+//!
+//! It takes the Redis of `REDIS_URL` and the PostgreSQL of `DATABASE_URL`; else it starts private ones,
+//! which are gone when it ends; else, where these are not installed, it keeps everything in this process.
+//! `PORT` is 3000 by default, `DEMO_EMBEDDED=1` forces the last, `DEMO_TRAIL=none` does without PostgreSQL.
+
+mod backend;
+mod costs;
+mod counter;
+mod items;
+mod keeper;
+mod page;
+mod shop;
+mod trail;
+
+use std::{env, error::Error, io, net::SocketAddr, process::ExitCode, time::Duration};
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{StatusCode, header},
+    middleware,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use cloakroom::{
+    cookie::CookieConfig,
+    manager::SessionConfig,
+    service::{SessionLayer, TextBody},
+    store::SessionStore,
+};
+use serde_json::json;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+use tower_http::{catch_panic::CatchPanicLayer, trace::TraceLayer};
+use tracing_subscriber::EnvFilter;
+
+use backend::{Backend, Notes, Store};
+use costs::{Counting, Ledger};
+use counter::LastChanges;
+use trail::Trail;
+
+/// What handlers share.
+#[derive(Clone)]
+pub(crate) struct Shop {
+    store: Kind,
+    trail: Trail,
+    ledger: Ledger,
+    last_changes: LastChanges,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Redis,
+    Embedded,
+}
+
+impl Kind {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Redis => "redis",
+            Self::Embedded => "embedded",
+        }
+    }
+
+    fn is_remote(self) -> bool {
+        self == Self::Redis
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("demo: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,demo=info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+
+    let Backend { store, trail, writer, keeper, notes } = backend::open().await?;
+    let listener = listen().await?;
+    let stop = until_stopped()?;
+    println!("{}", banner(&notes, listener.local_addr()?));
+
+    let writer = writer.map(|writer| (writer.stop_handle(), tokio::spawn(writer.run())));
+    let router = match store {
+        Store::Redis(store) => router(store, Kind::Redis, trail)?,
+        Store::Embedded(store) => router(store, Kind::Embedded, trail)?,
+    };
+    serve(listener, router, stop).await?;
+
+    // No request is under way any more: what they changed is in Redis, and the writer brings it home.
+    if let Some((stop, running)) = writer {
+        stop.stop();
+        let report = running.await?;
+        println!(
+            "the trail is {}: {} rows stored",
+            if report.flushed { "complete" } else { "cut off" },
+            report.stored
+        );
+    }
+    if let Some(keeper) = keeper {
+        tokio::task::spawn_blocking(|| keeper.stop()).await?;
+    }
+    Ok(())
+}
+
+fn router<S: SessionStore + Clone>(store: S, kind: Kind, trail: Trail) -> Result<Router, Box<dyn Error>> {
+    // For plain HTTP on this machine. A shop on the Internet takes the default, which is `Secure`.
+    let config = SessionConfig::default()
+        .with_cookie(CookieConfig::insecure_for_local_development())
+        .with_idle_timeout(Duration::from_secs(30 * 60))?;
+    let shop = Shop { store: kind, trail, ledger: Ledger::default(), last_changes: LastChanges::default() };
+    let sessions = SessionLayer::with_config(Counting::new(store.clone(), shop.ledger.clone()), config);
+
+    Ok(Router::new()
+        .route("/", get(shop::shelf))
+        .route("/cart", get(shop::cart))
+        .route("/cart/add", post(shop::add))
+        .route("/cart/remove", post(shop::remove))
+        .route("/sign-in", get(shop::sign_in_form).post(shop::sign_in))
+        .route("/sign-out", post(shop::sign_out))
+        .route("/session.json", get(shop::json))
+        .layer(sessions.with_reply(TextBody))
+        .layer(middleware::from_fn_with_state(shop.clone(), counter::around))
+        // Below, nothing has to do with a session, and so nothing keeps one alive.
+        .route("/trail", get(async |State(shop): State<Shop>| page::trail(&shop.trail.latest().await)))
+        .route("/healthz", get(async move |State(shop): State<Shop>| health(&store, &shop).await))
+        .route("/style.css", get(async || ([(header::CONTENT_TYPE, "text/css")], include_str!("style.css"))))
+        .layer(CatchPanicLayer::new())
+        .layer(middleware::map_response(counter::secure))
+        .layer(TraceLayer::new_for_http())
+        .with_state(shop))
+}
+
+async fn health(store: &impl SessionStore, shop: &Shop) -> Response {
+    let ready = store.ready().await.is_ok();
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let state = if ready { "ok" } else { "out of reach" };
+    (status, Json(json!({ "store": state, "trail": shop.trail.state().await }))).into_response()
+}
+
+/// `PORT` or the next one that is free; on this machine only.
+async fn listen() -> Result<TcpListener, Box<dyn Error>> {
+    let first: u16 = match env::var("PORT") {
+        Ok(port) => port.parse().map_err(|_| format!("PORT={port:?} is no port"))?,
+        Err(_) => 3000,
+    };
+    for port in first..=first.saturating_add(50) {
+        match TcpListener::bind(("127.0.0.1", port)).await {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+            bound => return Ok(bound?),
+        }
+    }
+    Err(format!("no free port from {first} on").into())
+}
+
+/// Becomes true at Ctrl-C or SIGTERM.
+fn until_stopped() -> io::Result<watch::Receiver<bool>> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let (stop, stopped) = watch::channel(false);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        stop.send_replace(true);
+        // And a second Ctrl-C, for the impatient.
+        interrupt.recv().await;
+        std::process::exit(130);
+    });
+    Ok(stopped)
+}
+
+/// Serves until it is stopped, then lets the requests under way finish, within reason.
+async fn serve(listener: TcpListener, router: Router, stop: watch::Receiver<bool>) -> io::Result<()> {
+    let stopped = |mut stop: watch::Receiver<bool>| async move {
+        // An error would mean that nobody can stop us any more; then, too, it is time to go.
+        let _ = stop.wait_for(|stop| *stop).await;
+    };
+    let app = router.into_make_service_with_connect_info::<SocketAddr>();
+    let serving = axum::serve(listener, app).with_graceful_shutdown(stopped(stop.clone()));
+    tokio::select! {
+        ended = serving.into_future() => ended,
+        () = async { stopped(stop).await; tokio::time::sleep(Duration::from_secs(5)).await } => Ok(()),
+    }
+}
+
+fn banner(notes: &Notes, address: SocketAddr) -> String {
+    format!(
+        "\ncloakroom demo, a small web shop\n\n{notes}\n\
+         \x20 try    curl -c jar -b jar -L -d item=umbrella http://{address}/cart/add\n\
+         \x20        curl -c jar -b jar -L -d name=alice http://{address}/sign-in\n\
+         \x20        curl -c jar -b jar http://{address}/session.json\n\
+         \x20        and look at http://{address}/trail\n\n\
+         listening on http://{address}"
+    )
+}

@@ -1,0 +1,146 @@
+//! HTML by hand.
+
+use axum::{
+    Extension,
+    response::{Html, IntoResponse, Response},
+};
+use cloakroom::{error::Error, session::Session};
+
+use crate::{
+    costs::Cost,
+    shop::CART,
+    trail::{Latest, Line},
+};
+
+/// A page without its frame. `counter` puts the frame around it when the session is committed, so that
+/// the footer can tell what the whole request has cost.
+#[derive(Clone)]
+pub(crate) struct Page {
+    title: &'static str,
+    main: String,
+    in_cart: u32,
+    session: Session,
+}
+
+impl Page {
+    pub(crate) fn new(title: &'static str, session: &Session, main: String) -> Result<Self, Error> {
+        let in_cart = session.get(CART)?.unwrap_or_default().values().sum();
+        Ok(Self { title, main, in_cart, session: session.clone() })
+    }
+
+    pub(crate) fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// `cost` is this request's; `before` that of the last change; `remote` whether there is a network.
+    pub(crate) fn render(&self, store: &str, remote: bool, cost: Cost, before: Option<Cost>) -> String {
+        let user = self.session.user();
+        let who = match &user {
+            Some(user) => format!(
+                "<span>{}</span> <form method=\"post\" action=\"/sign-out\"><button>Sign out</button></form>",
+                escape(user)
+            ),
+            None => "<a href=\"/sign-in\">Sign in</a>".to_owned(),
+        };
+        let cart = format!("<a href=\"/cart\">Cart ({})</a>", self.in_cart);
+        let none = || "none yet".to_owned();
+        let reference = self.session.reference().map_or_else(none, |reference| reference.to_string());
+        let version = self.session.version().map_or_else(none, |version| version.to_string());
+        let expires = self.session.expires_in().map_or_else(none, |span| format!("{} s", span.as_secs()));
+        let place = if remote { "" } else { " (on Redis; the embedded store has none)" };
+        let mut facts = vec![
+            ("Session", reference),
+            ("Version", version),
+            ("User", user.unwrap_or_else(|| "nobody".to_owned())),
+            ("Expires in", expires),
+            ("Store", store.to_owned()),
+            ("This page", format!("{cost}{place}")),
+        ];
+        facts.extend(before.map(|cost| ("Your last change", format!("{cost}{place}"))));
+        let facts: String = facts
+            .iter()
+            .map(|(name, fact)| format!("<div><dt>{name}</dt><dd>{}</dd></div>\n", escape(fact)))
+            .collect();
+        frame(self.title, "", &format!("{cart} {who}"), &self.main, &format!("<dl>\n{facts}</dl>"))
+    }
+}
+
+impl IntoResponse for Page {
+    fn into_response(self) -> Response {
+        Extension(self).into_response()
+    }
+}
+
+/// The last lines of the trail. It reloads itself, and is not behind the session layer: a tab that is left
+/// open must not keep a session alive.
+pub(crate) fn trail(latest: &Latest) -> Html<String> {
+    let mut main = String::from(
+        "<p>Every change of every session, the newest first; times are UTC. In a shop of your own this page \
+         is for the staff. It reloads every two seconds.</p>\n",
+    );
+    if let Some(trouble) = latest.trouble {
+        main.push_str(&format!("<p class=\"trouble\" role=\"status\">{}</p>\n", escape(trouble)));
+    }
+    if let Some(waiting) = latest.waiting {
+        main.push_str(&format!("<p>On their way from Redis: {waiting}.</p>\n"));
+    }
+    let rows: String = latest.lines.iter().map(row).collect();
+    main.push_str(&format!(
+        "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Audit trail\"><table><thead><tr>\
+         <th scope=\"col\">Time</th><th scope=\"col\">Session</th><th scope=\"col\">Version</th>\
+         <th scope=\"col\">Kind</th><th scope=\"col\">User</th><th scope=\"col\">Detail</th>\
+         <th scope=\"col\">Request</th><th scope=\"col\">In PostgreSQL after</th></tr></thead>\n\
+         <tbody>{rows}</tbody></table></div>"
+    ));
+    Html(frame("Audit trail", RELOAD, "", &main, ""))
+}
+
+fn row(line: &Line) -> String {
+    let short: String = line.reference.chars().take(8).collect();
+    let after = line.arrived_after.map(|millis| format!("{millis} ms")).unwrap_or_default();
+    let cells =
+        [&line.at, &short, &line.version, &line.kind, &line.user, &line.detail, &line.request, &after];
+    let cells: String = cells.into_iter().map(|cell| format!("<td>{}</td>", escape(cell))).collect();
+    format!("<tr>{cells}</tr>\n")
+}
+
+/// In the place of the layer's own answer, for a browser. A page that can't be shown asks again by itself;
+/// a form is not sent again unasked.
+pub(crate) fn refusal(sentence: &str, reload: bool) -> Html<String> {
+    let main = format!("<p role=\"alert\">{}</p><p><a href=\"/\">To the shop</a></p>", escape(sentence));
+    Html(frame("One moment", if reload { RELOAD } else { "" }, "", &main, ""))
+}
+
+const RELOAD: &str = "<meta http-equiv=\"refresh\" content=\"2\">\n";
+
+fn frame(title: &str, head: &str, nav: &str, main: &str, footer: &str) -> String {
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n{head}\
+         <title>{title} – cloakroom demo</title>\n<link rel=\"stylesheet\" href=\"/style.css\">\n</head>\n<body>\n\
+         <header><a href=\"/\" class=\"sign\">cloakroom</a>\n\
+         <nav aria-label=\"Shop\"><a href=\"/trail\">Trail</a> {nav}</nav></header>\n\
+         <main>\n<h1>{title}</h1>\n{main}\n</main>\n<footer>{footer}</footer>\n</body>\n</html>\n"
+    )
+}
+
+/// `€12.50`.
+pub(crate) fn price(cents: u32) -> String {
+    format!("€{}.{:02}", cents / 100, cents % 100)
+}
+
+/// For text and for attributes in double quotes.
+pub(crate) fn escape(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            c => safe.push(c),
+        }
+    }
+    safe
+}
