@@ -1,0 +1,26 @@
+//! The way of an audit entry from Redis into PostgreSQL, with faults that are real: processes killed with
+//! SIGKILL, servers stopped, rows that the table refuses.
+//!
+//! What must hold each time is in [`checker`], which knows nothing of the writer: it compares what the
+//! sessions' commits acknowledged with what is in the table.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    unreachable_pub,
+    reason = "a test that can't go on shall stop"
+)]
+
+mod checker;
+mod crashes;
+mod duplicates;
+mod outages;
+mod partitions;
+mod poison;
+mod process;
+mod setup;
+mod site;
+mod stopping;
+mod traffic;

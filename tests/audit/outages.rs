@@ -1,0 +1,80 @@
+//! PostgreSQL goes away and comes back.
+
+use std::time::{Duration, Instant};
+
+use cloakroom::audit;
+
+use crate::{
+    checker::{Findings, check},
+    site::{Site, until},
+    traffic::Traffic,
+};
+
+/// Long enough for more than five attempts by any backoff that counts them.
+const OUTAGE: Duration = Duration::from_secs(5);
+/// Longer than the ten seconds after which a statement without an answer is given up.
+const SILENCE: Duration = Duration::from_secs(13);
+
+async fn survives(span: Duration, stop: fn(&mut servers::Postgres), start: fn(&mut servers::Postgres)) {
+    let (redis, mut postgres) = (servers::Redis::start().unwrap(), servers::Postgres::start().unwrap());
+    let site = Site::new(redis.url(), postgres.url(), 8).await;
+    audit::migrate(&site.pool).await.unwrap();
+    let writer = site.writer();
+    let stopping = writer.stop_handle();
+    let running = tokio::spawn(writer.run());
+    let traffic = Traffic::start(&site.store, 8, 8, Duration::from_millis(4));
+    until("something is stored", async || site.rows().await > 100).await;
+
+    let before = traffic.acked();
+    stop(&mut postgres);
+    let began = Instant::now();
+    until("the outage was long and sessions went on", async || {
+        began.elapsed() > span && traffic.acked() > before + 500
+    })
+    .await;
+    let backlog = site.queue().len().await.unwrap();
+    assert!(backlog > 400, "it waits in Redis: {backlog}");
+    assert!(site.queue().oldest().await.unwrap().unwrap() > span / 2);
+    start(&mut postgres);
+
+    let acked = traffic.stop().await;
+    site.until_drained().await;
+    stopping.stop();
+    let report = running.await.unwrap();
+    assert_eq!((report.dead, report.flushed), (0, true));
+    assert_eq!(check(&site.pool, &acked).await, Findings::NONE);
+    assert_eq!(site.queue().dead_letters().await.unwrap(), 0);
+    assert_eq!(site.queue().oldest().await.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_postgres_costs_no_entry_and_no_attempt() {
+    survives(OUTAGE, |postgres| postgres.kill().unwrap(), |postgres| postgres.restart().unwrap()).await;
+}
+
+/// It accepts connections and never answers: worse than one that is gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_postgres_that_does_not_answer_costs_no_entry_either() {
+    survives(SILENCE, |postgres| postgres.pause().unwrap(), |postgres| postgres.resume().unwrap()).await;
+}
+
+/// Redis keeps what it acknowledged, and the writer finds it again by itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_redis_costs_no_entry() {
+    let (mut redis, postgres) = (servers::Redis::durable().unwrap(), servers::Postgres::start().unwrap());
+    let site = Site::new(redis.url(), postgres.url(), 8).await;
+    audit::migrate(&site.pool).await.unwrap();
+    let traffic = Traffic::start(&site.store, 8, 8, Duration::ZERO);
+    until("some entries wait", async || traffic.acked() > 2000).await;
+    let acked = traffic.stop().await;
+
+    let writer = site.writer().batch(20);
+    let stopping = writer.stop_handle();
+    let running = tokio::spawn(writer.run());
+    until("something is stored", async || site.rows().await > 0).await;
+    redis.restart().unwrap();
+    site.until_drained().await;
+    stopping.stop();
+    assert_eq!(running.await.unwrap().dead, 0);
+    assert_eq!(check(&site.pool, &acked).await, Findings::NONE);
+}

@@ -1,0 +1,72 @@
+//! The other two policies.
+
+use cloakroom::{manager::SessionConfig, store::Policy};
+use serde_json::json;
+
+use crate::harness::{NOBODY, Setup};
+
+everywhere!(
+    strict_refuses_whatever_others_committed_meanwhile,
+    strict_leaves_requests_alone_that_meet_nobody,
+    last_write_wins_refuses_nothing,
+    no_policy_resurrects,
+);
+
+fn policy(policy: Policy) -> SessionConfig {
+    SessionConfig::default().with_policy(policy)
+}
+
+async fn strict_refuses_whatever_others_committed_meanwhile(setup: Setup) {
+    let world = setup.with(policy(Policy::Strict)).await;
+    for (steps, keys) in
+        [("read a; hold; write a 2", "a"), ("hold; write b 2; write a 2", "a, b"), ("hold; count a", "a")]
+    {
+        let token = world.run(NOBODY, "write a 1").await.token();
+        let held = world.hold(&token, steps).await;
+        assert_eq!(world.run(&token, "write c 1").await.status, 200);
+        let answer = held.release().await;
+        assert_eq!((answer.status, answer.cookie_line()), (409, None), "{steps}: {answer:?}");
+        assert_eq!(answer.headers["session-conflict"], keys, "{steps}");
+        let told = world.run(&token, "read a; keys; version").await.told();
+        assert_eq!(told, [json!(1), json!(["a", "c"]), json!(2)], "{steps}");
+    }
+}
+
+async fn strict_leaves_requests_alone_that_meet_nobody(setup: Setup) {
+    let world = setup.with(policy(Policy::Strict)).await;
+    let token = world.run(NOBODY, "write a 1").await.token();
+    for n in 2..5 {
+        assert_eq!(world.run(&token, "read a; count a; save; count a").await.status, 200);
+        assert_eq!(world.run(&token, "read a").await.one(), 2 * n - 1);
+    }
+    let held = world.hold(&token, "read a; hold; write a 9").await;
+    assert_eq!(world.run(&token, "read a").await.status, 200);
+    assert_eq!(held.release().await.status, 200, "others may read");
+    let held = world.hold(&token, "read a; hold; read b").await;
+    assert_eq!(world.run(&token, "write a 1").await.status, 200);
+    assert_eq!(held.release().await.status, 200, "and who only reads meets nobody");
+}
+
+async fn last_write_wins_refuses_nothing(setup: Setup) {
+    let world = setup.with(policy(Policy::LastWriteWins)).await;
+    for steps in ["read a; hold; write a 2; write b 2", "hold; write a 2; write b 2"] {
+        let token = world.run(NOBODY, "write a 1").await.token();
+        let held = world.hold(&token, steps).await;
+        assert_eq!(world.run(&token, "write a 3; write c 3").await.status, 200);
+        assert_eq!(held.release().await.status, 200);
+        let told = world.run(&token, "read a; keys; version").await.told();
+        assert_eq!(told, [json!(2), json!(["a", "b", "c"]), json!(3)], "{steps}");
+    }
+}
+
+async fn no_policy_resurrects(setup: Setup) {
+    for chosen in [Policy::Strict, Policy::LastWriteWins] {
+        let world = setup.with(policy(chosen)).await;
+        let token = world.run(NOBODY, "write a 1").await.token();
+        let held = world.hold(&token, "hold; write a 2").await;
+        assert!(world.run(&token, "logout").await.removes_cookie());
+        let answer = held.release().await;
+        assert_eq!((answer.status, answer.issued()), (409, None), "{chosen:?}");
+        assert_eq!(world.sessions(), 0);
+    }
+}

@@ -1,0 +1,106 @@
+//! A token that we did not issue, or that is over, is never adopted (A3, A4, D3).
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use cloakroom::manager::SessionConfig;
+use serde_json::{Value, json};
+
+use crate::harness::{NOBODY, Setup, World};
+
+everywhere!(
+    an_unknown_token_is_never_adopted,
+    a_logged_out_token_is_never_adopted,
+    a_replaced_token_is_never_adopted,
+);
+by_the_clock!(an_expired_token_is_never_adopted);
+on_redis!(an_undecodable_record_is_no_session_and_its_token_is_not_used_again, a_deleted_key_is_no_session);
+
+/// Whatever `dead` was, a request with it sees nothing, and what it writes goes under another token.
+async fn never_adopted(world: &World, dead: &str) {
+    assert_eq!(world.run(dead, "read a; keys; user; new; version").await.told(), json_list(dead));
+    assert!(!world.holds(dead).await);
+    for steps in ["write a 1", "login alice", "count a", "save; write a 1"] {
+        let answer = world.run(dead, steps).await;
+        assert_ne!(answer.token(), dead, "{steps}");
+        assert!(!world.holds(dead).await, "{steps}");
+        assert_eq!(world.run(&answer.token(), "new").await.one(), false, "{steps}");
+    }
+    // Nothing to write: nothing is made, and no cookie is set.
+    let answer = world.run(dead, "renew; remove a").await;
+    assert_eq!((answer.status, answer.issued()), (200, None));
+    assert!(!world.holds(dead).await);
+}
+
+fn json_list(_: &str) -> Vec<Value> {
+    vec![Value::Null, json!([]), Value::Null, json!(true), Value::Null]
+}
+
+async fn an_unknown_token_is_never_adopted(setup: Setup) {
+    let world = setup.start().await;
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).unwrap();
+    for first in [0, 2] {
+        // Shards 0 and 32.
+        [bytes[0], bytes[1]] = [first, 0];
+        let unknown = URL_SAFE_NO_PAD.encode(bytes);
+        never_adopted(&world, &unknown).await;
+    }
+}
+
+async fn a_logged_out_token_is_never_adopted(setup: Setup) {
+    let world = setup.start().await;
+    let token = world.run(NOBODY, "write a 1").await.token();
+    assert!(world.run(&token, "logout").await.removes_cookie());
+    never_adopted(&world, &token).await;
+}
+
+async fn a_replaced_token_is_never_adopted(setup: Setup) {
+    let world = setup.start().await;
+    let token = world.run(NOBODY, "write a 1").await.token();
+    assert_ne!(world.run(&token, "login alice").await.token(), token);
+    never_adopted(&world, &token).await;
+}
+
+async fn an_expired_token_is_never_adopted(setup: Setup) {
+    let hour = std::time::Duration::from_secs(3600);
+    let world = setup.with(SessionConfig::default()).await;
+    let token = world.run(NOBODY, "write a 1").await.token();
+    world.clock.advance(hour);
+    never_adopted(&world, &token).await;
+}
+
+async fn an_undecodable_record_is_no_session_and_its_token_is_not_used_again(setup: Setup) {
+    let world = setup.start().await;
+    for damage in [
+        &["HDEL", "v"][..],
+        &["HDEL", "head"],
+        &["HDEL", "deadline"],
+        &["HDEL", "epoch"],
+        &["HSET", "v", "garbage"],
+        &["HSET", "v", "-1"],
+        &["HSET", "head", "short"],
+        &["HSET", "created", ""],
+        &["HSET", "deadline", "soon"],
+        &["HSET", "epoch", "1e9"],
+    ] {
+        let token = world.run(NOBODY, "write a 1; write b 2").await.token();
+        let key = world.key("s", &token).unwrap();
+        let mut command = vec![damage[0], &key];
+        command.extend(&damage[1..]);
+        world.redis().command(&command).unwrap();
+        assert_eq!(world.run(&token, "read a; keys; user; new").await.told()[..2], [Value::Null, json!([])]);
+        let answer = world.run(&token, "write a 7").await;
+        assert_ne!(answer.token(), token, "{damage:?}");
+        let told = world.run(&answer.token(), "read a; read b").await.told();
+        assert_eq!(told, [json!(7), Value::Null], "{damage:?}");
+        assert_eq!(world.run(&token, "read a").await.one(), Value::Null, "{damage:?}");
+    }
+}
+
+async fn a_deleted_key_is_no_session(setup: Setup) {
+    let world = setup.start().await;
+    let token = world.run(NOBODY, "login alice").await.token();
+    assert_eq!(world.run(&token, "user").await.one(), "alice");
+    world.redis().command(&["DEL", &world.key("s", &token).unwrap()]).unwrap();
+    assert_eq!(world.run(&token, "user").await.one(), Value::Null);
+    never_adopted(&world, &token).await;
+}
