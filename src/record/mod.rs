@@ -1,7 +1,7 @@
 //! What a session is: its [`Record`] as loaded, the [`Delta`] that a request makes of it, and the
 //! rules by which a delta meets a record that changed meanwhile.
 //!
-//! Pure data and pure functions. [`MemoryStore`](crate::store::MemoryStore) runs [`merge`] itself;
+//! Pure data and pure functions. [`MemoryStore`](crate::store::MemoryStore) runs the rules itself;
 //! [`RedisStore`](crate::store::RedisStore) has the same rules in its commit script, and one suite
 //! holds both to them.
 

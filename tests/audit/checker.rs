@@ -40,7 +40,7 @@ pub async fn check(pool: &PgPool, acked: &[Acked]) -> Findings {
 
     let mut findings = Findings::default();
     let mut seen = HashSet::new();
-    let mut sessions: BTreeMap<&[u8], BTreeMap<i64, (Uuid, Option<Uuid>)>> = BTreeMap::new();
+    let mut sessions: BTreeMap<&[u8], Versions> = BTreeMap::new();
     for (event, reference, version, predecessor) in &rows {
         findings.doubled += usize::from(!seen.insert(*event));
         match expected.get(event) {
@@ -58,7 +58,10 @@ pub async fn check(pool: &PgPool, acked: &[Acked]) -> Findings {
     findings
 }
 
-fn is_chain(events: &BTreeMap<i64, (Uuid, Option<Uuid>)>) -> bool {
+/// A session's versions: the event that made each, and the one it names as its predecessor.
+type Versions = BTreeMap<i64, (Uuid, Option<Uuid>)>;
+
+fn is_chain(events: &Versions) -> bool {
     let mut last = None;
     events.iter().zip(1..).all(|((version, (event, predecessor)), expected)| {
         let follows = *version == expected && *predecessor == last;

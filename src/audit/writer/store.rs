@@ -115,7 +115,8 @@ mod tests {
         /// The same bisection against a server that refuses any statement with a bad row in it.
         #[test]
         fn exactly_the_bad_rows_are_found(bad in prop::collection::btree_set(0..500_usize, 0..20), len in 1..500_usize) {
-            let mut ranges = Vec::from([0..len]);
+            let whole = 0..len;
+            let mut ranges = Vec::from([whole]);
             let (mut settled, mut refused) = (BTreeSet::new(), BTreeSet::new());
             let mut statements = 0;
             while let Some(range) = ranges.pop() {
