@@ -84,10 +84,6 @@ async fn the_handlers_own_choice_stands_without_a_cookie(setup: Setup) {
 async fn a_response_with_a_cookie_is_never_stored(setup: Setup) {
     let world = setup.start().await;
     for steps in ["write a 1", "login bob", "renew", "logout", "logout; status 500", "destroy; write a 1"] {
-        let token = match steps {
-            "write a 1" => NOBODY.to_owned(),
-            _ => world.run(NOBODY, "write a 1").await.token(),
-        };
         for (own, then) in [
             ("public, max-age=60", PRIVATE),
             ("private, max-age=60", PRIVATE),
@@ -96,24 +92,18 @@ async fn a_response_with_a_cookie_is_never_stored(setup: Setup) {
             ("max-age=0, No-Store", "max-age=0, No-Store"),
         ] {
             let token = match steps {
-                "write a 1" => token.clone(),
+                "write a 1" => NOBODY.to_owned(),
                 _ => world.run(NOBODY, "write a 1").await.token(),
             };
             let answer = world.run(&token, &format!("{steps}; header cache-control {own}")).await;
             assert!(answer.cookie_line().is_some(), "{steps}");
             assert_eq!(said(&answer), says(&[then], &["Cookie"]), "{steps}, {own}");
         }
-        // Two lines say the same as one with a comma.
-        let two = "header cache-control no-store; header cache-control public";
-        let answer = world.run(NOBODY, &format!("write a 1; {two}")).await;
-        assert!(
-            !said(&answer).0.contains(&"public".to_owned())
-                || said(&answer).0.contains(&"no-store".to_owned())
-        );
-        let two = "header cache-control public; header cache-control max-age=60";
-        let answer = world.run(NOBODY, &format!("write a 1; {two}")).await;
-        assert_eq!(said(&answer).0, [PRIVATE]);
     }
+    // Two lines say the same as one with a comma.
+    let two = "header cache-control public; header cache-control max-age=60";
+    let answer = world.run(NOBODY, &format!("write a 1; {two}")).await;
+    assert_eq!(said(&answer).0, [PRIVATE]);
 }
 
 async fn an_existing_vary_is_kept(setup: Setup) {

@@ -18,7 +18,7 @@ on_redis!(
     an_update_that_loses_is_tried_again_without_a_load,
 );
 
-/// Runs the steps once to warm up and once to count.
+/// What Redis ran for one request.
 async fn counted(world: &World, token: &str, steps: &str) -> Vec<(String, u64)> {
     world.redis().reset_stats().unwrap();
     assert_eq!(world.run(token, steps).await.status, 200);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::{
-    cancellation::dropped_after,
+    cancellation::{Dropped, run_and_drop},
     harness::{NOBODY, Setup},
 };
 
@@ -40,9 +40,9 @@ async fn nobody_sees_anothers_data(setup: Setup) {
                     };
                     // Half of them are dropped, somewhere between the first poll and the last.
                     let polls = if random.below(2) == 0 { random.below(12) } else { usize::MAX };
-                    let Some(answer) = dropped_after(&instance, &tokens[owner], &steps, polls).await else {
-                        continue;
-                    };
+                    let dropped = [Dropped::AtOnce, Dropped::WhenWoken][random.below(2)];
+                    let answer = run_and_drop(&instance, &tokens[owner], &steps, polls, dropped).await;
+                    let Some(answer) = answer else { continue };
                     answered += 1;
                     let told = answer.told();
                     assert_eq!(told[..2], [json!(format!("user-{owner}")), json!(owner)], "client {client}");

@@ -1,7 +1,8 @@
 //! A token that we did not issue, or that is over, is never adopted (A3, A4, D3).
 
+use std::time::Duration;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use cloakroom::manager::SessionConfig;
 use serde_json::{Value, json};
 
 use crate::harness::{NOBODY, Setup, World};
@@ -16,7 +17,8 @@ on_redis!(an_undecodable_record_is_no_session_and_its_token_is_not_used_again, a
 
 /// Whatever `dead` was, a request with it sees nothing, and what it writes goes under another token.
 async fn never_adopted(world: &World, dead: &str) {
-    assert_eq!(world.run(dead, "read a; keys; user; new; version").await.told(), json_list(dead));
+    let nothing = [Value::Null, json!([]), Value::Null, json!(true), Value::Null];
+    assert_eq!(world.run(dead, "read a; keys; user; new; version").await.told(), nothing);
     assert!(!world.holds(dead).await);
     for steps in ["write a 1", "login alice", "count a", "save; write a 1"] {
         let answer = world.run(dead, steps).await;
@@ -28,10 +30,6 @@ async fn never_adopted(world: &World, dead: &str) {
     let answer = world.run(dead, "renew; remove a").await;
     assert_eq!((answer.status, answer.issued()), (200, None));
     assert!(!world.holds(dead).await);
-}
-
-fn json_list(_: &str) -> Vec<Value> {
-    vec![Value::Null, json!([]), Value::Null, json!(true), Value::Null]
 }
 
 async fn an_unknown_token_is_never_adopted(setup: Setup) {
@@ -61,10 +59,9 @@ async fn a_replaced_token_is_never_adopted(setup: Setup) {
 }
 
 async fn an_expired_token_is_never_adopted(setup: Setup) {
-    let hour = std::time::Duration::from_secs(3600);
-    let world = setup.with(SessionConfig::default()).await;
+    let world = setup.start().await;
     let token = world.run(NOBODY, "write a 1").await.token();
-    world.clock.advance(hour);
+    world.clock.advance(Duration::from_secs(60 * 60));
     never_adopted(&world, &token).await;
 }
 

@@ -12,6 +12,7 @@
 )]
 
 mod backend;
+mod clients;
 mod ending;
 mod life;
 mod merging;

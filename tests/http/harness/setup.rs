@@ -15,7 +15,7 @@ use cloakroom::{
 };
 use servers::{Cluster, Redis};
 
-use super::{Adapter, AnyStore, World, world::Servers};
+use super::{Adapter, AnyStore, World, store::Kind, world::Servers};
 
 /// Where the sessions are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,16 +85,17 @@ impl Setup {
         let namespace = namespace();
         let timeout = self.timeout;
         let store = match (&servers, memory) {
-            (Servers::None, memory) => AnyStore::Memory(memory.unwrap()),
+            (Servers::None, memory) => Kind::Memory(memory.unwrap()),
             (Servers::Own(redis), _) => {
                 let store = RedisStore::builder(redis.url()).namespace(&*namespace).timeout(timeout);
-                AnyStore::Redis(store.build().unwrap())
+                Kind::Redis(store.build().unwrap())
             }
             (Servers::Shared(cluster), _) => {
                 let store = RedisStore::cluster(cluster.urls()).namespace(&*namespace).timeout(timeout);
-                AnyStore::Redis(store.build().unwrap())
+                Kind::Redis(store.build().unwrap())
             }
         };
+        let store = AnyStore::new(store);
         store.ready().await.unwrap();
         World::new(self.adapter, store, config, servers, namespace, clock, timeout)
     }

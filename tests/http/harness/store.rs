@@ -1,6 +1,9 @@
 //! Any of the stores, as one type.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use cloakroom::{
     error::Error,
@@ -11,17 +14,39 @@ use cloakroom::{
     },
 };
 
+use super::gate::Gate;
+
 #[derive(Clone)]
-pub(crate) enum AnyStore {
+pub(crate) struct AnyStore {
+    pub(super) kind: Kind,
+    /// Where the next session that is made has to pass.
+    before_create: Arc<Mutex<Option<Gate>>>,
+}
+
+#[derive(Clone)]
+pub(super) enum Kind {
     Memory(MemoryStore),
     Redis(RedisStore),
 }
 
+impl AnyStore {
+    pub(super) fn new(kind: Kind) -> Self {
+        Self { kind, before_create: Arc::default() }
+    }
+
+    /// Holds the next session that is made, after whatever came before it.
+    pub(crate) fn hold_create(&self) -> Gate {
+        let gate = Gate::new();
+        *self.before_create.lock().unwrap() = Some(gate.clone());
+        gate
+    }
+}
+
 macro_rules! both {
     ($self:ident, $store:ident => $call:expr) => {
-        match $self {
-            AnyStore::Memory($store) => $call,
-            AnyStore::Redis($store) => $call,
+        match &$self.kind {
+            Kind::Memory($store) => $call,
+            Kind::Redis($store) => $call,
         }
     };
 }
@@ -36,6 +61,10 @@ impl SessionStore for AnyStore {
     }
 
     async fn create(&self, create: &Create) -> Result<Created, Error> {
+        let gate = self.before_create.lock().unwrap().take();
+        if let Some(gate) = gate {
+            gate.pass().await;
+        }
         both!(self, store => store.create(create).await)
     }
 

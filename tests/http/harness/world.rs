@@ -12,7 +12,7 @@ use cloakroom::{
 use servers::{Cluster, Redis};
 use sha2::{Digest as _, Sha256};
 
-use super::{Adapter, AnyStore, Instance};
+use super::{Adapter, AnyStore, Instance, store::Kind};
 
 /// What the store runs on.
 pub(super) enum Servers {
@@ -60,7 +60,7 @@ impl World {
     }
 
     fn built(&self, builder: cloakroom::store::redis::RedisStoreBuilder) -> AnyStore {
-        AnyStore::Redis(builder.namespace(&*self.namespace).timeout(self.timeout).build().unwrap())
+        AnyStore::new(Kind::Redis(builder.namespace(&*self.namespace).timeout(self.timeout).build().unwrap()))
     }
 
     /// The Redis server of this test.
@@ -96,9 +96,9 @@ impl World {
 
     /// How many sessions are stored.
     pub(crate) fn sessions(&self) -> usize {
-        match &self.store {
-            AnyStore::Memory(store) => store.len(),
-            AnyStore::Redis(_) => self.keys("*:s:*").len(),
+        match &self.store.kind {
+            Kind::Memory(store) => store.len(),
+            Kind::Redis(_) => self.keys("*:s:*").len(),
         }
     }
 
@@ -114,9 +114,9 @@ impl World {
 
     /// Whether the store holds a session under this very token.
     pub(crate) async fn holds(&self, token: &str) -> bool {
-        match &self.store {
-            AnyStore::Redis(_) => self.key("s", token).is_some(),
-            AnyStore::Memory(store) => {
+        match &self.store.kind {
+            Kind::Redis(_) => self.key("s", token).is_some(),
+            Kind::Memory(store) => {
                 let at = Token::parse(token.as_bytes()).expect("a token").address();
                 match store.load(at, Touch::Peek, Duration::ZERO).await.unwrap() {
                     Loaded::Found(record) => !record.superseded,
