@@ -29,6 +29,19 @@ where
     state: State<S, ReqBody, ResBody>,
     manager: Manager,
     reply: R,
+    _turn: Turn,
+}
+
+/// Closes the session when the request is over, also if that is because the client hung up: whoever
+/// still holds the handle then learns that nobody will commit what is written from now on.
+struct Turn(Option<Session>);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some(session) = &self.0 {
+            let _ = session.close();
+        }
+    }
 }
 
 /// A request without a cookie goes straight to `Calling` and, if it writes nothing, is never boxed.
@@ -67,15 +80,17 @@ where
     ) -> Self {
         let loading = session.clone();
         let load = Box::pin(async move { loading.load().await });
-        Self { state: State::Loading { load, next: Some((inner, request)), session }, manager, reply }
+        let turn = Turn(Some(session.clone()));
+        Self { state: State::Loading { load, next: Some((inner, request)), session }, manager, reply, _turn: turn }
     }
 
     pub(super) fn calling(call: S::Future, session: Session, manager: Manager, reply: R) -> Self {
-        Self { state: State::Calling { call, session }, manager, reply }
+        let turn = Turn(Some(session.clone()));
+        Self { state: State::Calling { call, session }, manager, reply, _turn: turn }
     }
 
     pub(super) fn refused(refusal: Refusal, manager: Manager, reply: R) -> Self {
-        Self { state: State::Refused(Some(refusal)), manager, reply }
+        Self { state: State::Refused(Some(refusal)), manager, reply, _turn: Turn(None) }
     }
 }
 

@@ -79,6 +79,24 @@ async fn an_error_of_the_inner_service_is_passed_on() {
     assert_eq!(response.await.unwrap_err().to_string(), "broken");
 }
 
+/// The client hangs up, and a task of the handler goes on: what it writes is refused, not lost unnoticed.
+#[tokio::test]
+async fn a_write_after_the_client_hung_up_is_refused() {
+    let (mut service, mut handle) =
+        mock::spawn_layer::<Request<()>, Response<String>, _>(SessionLayer::new(MemoryStore::new()));
+    assert!(service.poll_ready().is_ready());
+    let response = service.call(Request::new(()));
+    let (request, _reply) = handle.next_request().await.unwrap();
+    let session = request.extensions().get::<Session>().unwrap().clone();
+    session.insert("before", &1).unwrap();
+    drop(response);
+    let error = session.insert("after", &1).unwrap_err();
+    assert_eq!(error.kind(), cloakroom::error::ErrorKind::AfterCommit);
+    let detached = session.detach();
+    detached.insert("kept", &1).unwrap();
+    assert!(matches!(detached.save().await.unwrap(), cloakroom::session::Saved::Saved(Some(_))));
+}
+
 async fn a_cookie(layer: &SessionLayer) -> String {
     let write = layer.layer(service_fn(async |request: Request<()>| {
         request.extensions().get::<Session>().unwrap().insert("a", &1)?;
