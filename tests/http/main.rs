@@ -87,6 +87,7 @@ mod merging;
 mod outage;
 mod panics;
 mod policies;
+mod readiness;
 mod renewal;
 mod resurrection;
 mod strict;
