@@ -101,9 +101,10 @@ impl Session {
     }
 
     async fn fetch(&self) -> Result<()> {
-        // After a sign-in or a renewal the session is where this request put it.
-        let current = self.state().record.as_ref().map(|record| record.address);
-        let Some(at) = current.or(self.inner.presented) else { return Ok(()) };
+        let Some(at) = self.whereabouts() else {
+            self.state().replace(State::nothing(None));
+            return Ok(());
+        };
         let engine = &self.inner.engine;
         let idle = engine.settings.idle(at.class);
         let loaded = engine.store.load(at, self.inner.touch, idle).await?;
@@ -120,6 +121,17 @@ impl Session {
         };
         state.replace(fresh);
         Ok(())
+    }
+
+    /// After a sign-in or a renewal the session is where this request put it. A request with the old
+    /// token of a renewal asks by that, since asking by the new one would count as its use.
+    fn whereabouts(&self) -> Option<Address> {
+        let state = self.state();
+        match state.record.as_deref() {
+            Some(record) if record.superseded => self.inner.presented.or(Some(record.address)),
+            Some(record) => Some(record.address),
+            None => self.inner.presented,
+        }
     }
 
     /// The value under `key`, or `None` if there is none.

@@ -30,7 +30,11 @@
 //! | [`login`](Session::login) | a new session with a new token; the old token is dead at once |
 //! | [`renew`](Session::renew) | the same session under a new token |
 //! | [`logout`](Session::logout), [`destroy`](Session::destroy) | the session ends, whatever the response's status |
-//! | answers 5xx, or panics | commits nothing but an end |
+//! | answers 5xx | commits nothing but an end |
+//! | panics, or the client hangs up before it answers | commits nothing |
+//!
+//! A handler that answers below 500 has done its work: what it wrote before it came to an error of its
+//! own, such as a 413, is committed. [`reload`](Session::reload) drops what was not saved.
 //!
 //! To learn the outcome inside the handler, call [`save`](Session::save).
 

@@ -18,6 +18,7 @@ everywhere!(
     two_hundred_increments_are_two_hundred,
     two_hundred_increments_at_once_lose_none,
     a_save_tells_the_conflict,
+    a_reload_drops_what_was_not_saved,
     a_clear_meets_a_write,
     a_slow_request_meets_any_number_of_fast_ones,
 );
@@ -210,6 +211,15 @@ async fn a_save_tells_the_conflict(setup: Setup) {
     let told = request.release().await.told();
     assert_eq!(told, [json!(1), json!({ "conflict": ["a"] }), json!(3), json!(3)]);
     assert_eq!(world.run(&token, "read a").await.one(), 5);
+}
+
+async fn a_reload_drops_what_was_not_saved(setup: Setup) {
+    let world = setup.start().await;
+    let answer = world.run(NOBODY, "write a 1; reload; read a").await;
+    assert_eq!((answer.one(), answer.cookie_line()), (Value::Null, None));
+    let token = world.run(NOBODY, START).await.token();
+    assert_eq!(world.run(&token, "write a 7; login bob; reload; read a; user").await.told()[1], Value::Null);
+    assert_ne!(world.run(&token, "read a").await.one(), json!(7));
 }
 
 async fn a_clear_meets_a_write(setup: Setup) {
