@@ -81,7 +81,12 @@ where
         let loading = session.clone();
         let load = Box::pin(async move { loading.load().await });
         let turn = Turn(Some(session.clone()));
-        Self { state: State::Loading { load, next: Some((inner, request)), session }, manager, reply, _turn: turn }
+        Self {
+            state: State::Loading { load, next: Some((inner, request)), session },
+            manager,
+            reply,
+            _turn: turn,
+        }
     }
 
     pub(super) fn calling(call: S::Future, session: Session, manager: Manager, reply: R) -> Self {

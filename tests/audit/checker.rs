@@ -27,6 +27,8 @@ impl Findings {
     pub const NONE: Self = Self { missing: 0, unknown: 0, doubled: 0, wrong: 0, broken: 0 };
 }
 
+/// By version: the event, and the one that it follows.
+type Versions = BTreeMap<i64, (Uuid, Option<Uuid>)>;
 type Row = (Uuid, Vec<u8>, i64, Option<Uuid>);
 
 pub async fn check(pool: &PgPool, acked: &[Acked]) -> Findings {
@@ -57,9 +59,6 @@ pub async fn check(pool: &PgPool, acked: &[Acked]) -> Findings {
     findings.broken = sessions.values().filter(|events| !is_chain(events)).count();
     findings
 }
-
-/// A session's versions: the event that made each, and the one it names as its predecessor.
-type Versions = BTreeMap<i64, (Uuid, Option<Uuid>)>;
 
 fn is_chain(events: &Versions) -> bool {
     let mut last = None;

@@ -14,6 +14,7 @@
 )]
 
 mod checker;
+mod cluster;
 mod crashes;
 mod duplicates;
 mod outages;

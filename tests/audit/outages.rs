@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use cloakroom::audit;
+use cloakroom::audit::{self, AuditWriter};
+use sqlx::postgres::PgPoolOptions;
 
 use crate::{
     checker::{Findings, check},
@@ -19,7 +20,12 @@ async fn survives(span: Duration, stop: fn(&mut servers::Postgres), start: fn(&m
     let (redis, mut postgres) = (servers::Redis::start().unwrap(), servers::Postgres::start().unwrap());
     let site = Site::new(redis.url(), postgres.url(), 8).await;
     audit::migrate(&site.pool).await.unwrap();
-    let writer = site.writer();
+    // One row at a time, and so impatient that an outage means a hundred failures: were they counted as
+    // attempts, entries would be dead letters by its end.
+    let pool = PgPoolOptions::new().acquire_timeout(Duration::from_millis(100)).connect(&site.postgres_url);
+    let writer = AuditWriter::new(site.queue(), pool.await.unwrap()).batch(1);
+    let writer =
+        writer.lease(Duration::from_millis(300)).retry(Duration::from_millis(1)).flush(Duration::ZERO);
     let stopping = writer.stop_handle();
     let running = tokio::spawn(writer.run());
     let traffic = Traffic::start(&site.store, 8, 8, Duration::from_millis(4));
@@ -36,8 +42,16 @@ async fn survives(span: Duration, stop: fn(&mut servers::Postgres), start: fn(&m
     assert!(backlog > 400, "it waits in Redis: {backlog}");
     assert!(site.queue().oldest().await.unwrap().unwrap() > span / 2);
     start(&mut postgres);
+    let stored = site.rows().await;
+    until("it goes on by itself", async || site.rows().await > stored).await;
+    stopping.stop();
+    assert_eq!(running.await.unwrap().dead, 0);
 
+    // One that takes more at a time for the rest.
     let acked = traffic.stop().await;
+    let writer = site.writer();
+    let stopping = writer.stop_handle();
+    let running = tokio::spawn(writer.run());
     site.until_drained().await;
     stopping.stop();
     let report = running.await.unwrap();

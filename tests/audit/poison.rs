@@ -188,6 +188,12 @@ async fn a_letter_that_cannot_be_buried_stays_in_the_queue() {
     let stopping = writer.stop_handle();
     let running = tokio::spawn(writer.run());
     until("the other is stored", async || site.rows().await == 1).await;
+    until("a burial failed", async || {
+        let info: String =
+            redis::cmd("INFO").arg("errorstats").query_async(&mut site.redis.clone()).await.unwrap();
+        info.contains("errorstat_WRONGTYPE")
+    })
+    .await;
     assert_eq!(site.queue().len().await.unwrap(), 1);
     redis::cmd("DEL").arg(&dead).query_async::<()>(&mut site.redis.clone()).await.unwrap();
     site.until_drained().await;

@@ -34,26 +34,26 @@ async fn a_stopped_writer_stores_what_waits_and_gives_its_shards_back() {
     assert_eq!(site.keys("lease").await, Vec::<String>::new());
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_postgres_it_stops_in_time_and_leaves_the_entries_to_the_next() {
+async fn stops_in_time(stop: fn(&mut servers::Postgres), start: fn(&mut servers::Postgres)) {
     let (redis, mut postgres) = (servers::Redis::start().unwrap(), servers::Postgres::start().unwrap());
     let site = Site::new(redis.url(), postgres.url(), 8).await;
     audit::migrate(&site.pool).await.unwrap();
     let acked = filled(&site, 500).await;
-    postgres.kill().unwrap();
     let writer = site.writer().flush(Duration::from_secs(1));
+    stop(&mut postgres);
     let stopping = writer.stop_handle();
     let running = tokio::spawn(writer.run());
     until("it works on the shards", async || !site.keys("lease").await.is_empty()).await;
     let asked = Instant::now();
     stopping.stop();
     let report = running.await.unwrap();
-    // A connection attempt that is under way takes two seconds, the flush one.
-    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+    // One second to flush; the rest is for a busy machine.
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
     assert_eq!((report.stored, report.flushed), (0, false));
     assert_eq!(site.queue().len().await.unwrap(), acked.len() as u64);
+    assert_eq!(site.keys("lease").await, Vec::<String>::new());
 
-    postgres.restart().unwrap();
+    start(&mut postgres);
     let writer = site.writer();
     let stopping = writer.stop_handle();
     let running = tokio::spawn(writer.run());
@@ -61,6 +61,16 @@ async fn without_postgres_it_stops_in_time_and_leaves_the_entries_to_the_next() 
     stopping.stop();
     running.await.unwrap();
     assert_eq!(check(&site.pool, &acked).await, Findings::NONE);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_postgres_it_stops_in_time_and_leaves_the_entries_to_the_next() {
+    stops_in_time(|postgres| postgres.kill().unwrap(), |postgres| postgres.restart().unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_postgres_that_does_not_answer_cannot_keep_it_from_stopping() {
+    stops_in_time(|postgres| postgres.pause().unwrap(), |postgres| postgres.resume().unwrap()).await;
 }
 
 /// An aborted task, as when a runtime shuts down: nobody gives the leases back, and they run out.

@@ -7,27 +7,10 @@ use super::AuditQueue;
 use crate::{clock::millis, error::Error};
 
 impl AuditQueue {
-    /// Takes a lease that nobody has.
-    pub(in crate::audit) async fn acquire(
-        &self,
-        index: usize,
-        id: &str,
-        span: Duration,
-    ) -> Result<bool, Error> {
-        let mut set = redis::cmd("SET");
-        set.arg(&self.keys(index)?.lease).arg(id).arg("NX").arg("PX").arg(millis(span));
-        self.connection.query::<Option<String>>(&set).await.map(|set| set.is_some())
-    }
-
-    /// Keeps a lease; `false` where it is no longer ours.
-    pub(in crate::audit) async fn renew(
-        &self,
-        index: usize,
-        id: &str,
-        span: Duration,
-    ) -> Result<bool, Error> {
+    /// Takes a lease that nobody has, or keeps our own; `false` where another has it.
+    pub(in crate::audit) async fn take(&self, index: usize, id: &str, span: Duration) -> Result<bool, Error> {
         let mut eval = redis::cmd("EVAL");
-        eval.arg(include_str!("scripts/renew.lua")).arg(1).arg(&self.keys(index)?.lease);
+        eval.arg(include_str!("scripts/take.lua")).arg(1).arg(&self.keys(index)?.lease);
         self.connection.query(eval.arg(id).arg(millis(span))).await
     }
 

@@ -2,22 +2,17 @@
 
 use std::time::Duration;
 
-/// Exponential, with full jitter: anything between nothing and a ceiling that doubles each time, so that
-/// many writers that failed together do not come back together.
+/// Exponential, with full jitter: anything between nothing and a ceiling that begins at 50 ms and doubles
+/// each time up to 5 s, so that many writers that failed together do not come back together.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Backoff {
-    base: Duration,
-    cap: Duration,
     failures: u32,
 }
 
 impl Backoff {
-    /// 50 ms at first, 5 s at most.
-    pub(super) const DEFAULT: Self = Self::new(Duration::from_millis(50), Duration::from_secs(5));
-
-    pub(super) const fn new(base: Duration, cap: Duration) -> Self {
-        Self { base, cap, failures: 0 }
-    }
+    pub(super) const BASE: Duration = Duration::from_millis(50);
+    pub(super) const CAP: Duration = Duration::from_secs(5);
+    pub(super) const DEFAULT: Self = Self { failures: 0 };
 
     /// The next pause. `random` is uniform over all of `u64`.
     pub(super) fn next(&mut self, random: u64) -> Duration {
@@ -33,7 +28,7 @@ impl Backoff {
 
     fn ceiling(&self) -> Duration {
         // 2^20 times 50 ms is half a day: far above every cap, and far from an overflow.
-        self.base.saturating_mul(1 << self.failures.min(20)).min(self.cap)
+        Self::BASE.saturating_mul(1 << self.failures.min(20)).min(Self::CAP)
     }
 }
 
@@ -61,7 +56,7 @@ mod tests {
     proptest! {
         #[test]
         fn never_above_the_cap(random in any::<u64>(), failures in any::<u32>()) {
-            let mut backoff = Backoff { failures, ..Backoff::DEFAULT };
+            let mut backoff = Backoff { failures };
             prop_assert!(backoff.next(random) <= Duration::from_secs(5));
         }
     }

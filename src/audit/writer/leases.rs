@@ -1,13 +1,11 @@
 //! Which shards this writer works on.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::cooling::Cooling;
 use crate::audit::queue::AuditQueue;
 
 /// The leases that this writer holds: it takes every shard that nobody has, keeps what it has, and lets go
@@ -32,49 +30,39 @@ impl Leases {
         self.held.keys().copied()
     }
 
-    /// Ten times in a lease's span: renews what is held and, with `acquire`, takes what is free. `skip`
-    /// are shards whose Redis does not answer just now.
-    pub(super) async fn tick(&mut self, queue: &AuditQueue, acquire: bool, skip: &BTreeSet<usize>) {
+    /// Ten times in a lease's span: renews what is held and, with `acquire`, takes what is free.
+    pub(super) async fn tick(&mut self, queue: &AuditQueue, acquire: bool, cooling: &mut Cooling) {
         let now = Instant::now();
         self.held.retain(|_, until| now < *until);
         if now < self.next {
             return;
         }
         self.next = now + self.span / 10;
-        let (id, span) = (self.id.as_str(), self.span);
-
-        let mine = self.held().filter(|shard| !skip.contains(shard)).collect();
-        let renewed = queue.each(mine, |queue, shard| {
+        let wanted =
+            |shard: &usize| !cooling.skips(*shard, now) && (acquire || self.held.contains_key(shard));
+        let wanted = queue.all().into_iter().filter(wanted).collect();
+        let (id, span, before) = (self.id.as_str(), self.span, self.held.len());
+        let taken = queue.each(wanted, |queue, shard| {
             let id = id.to_owned();
-            async move { queue.renew(shard, &id, span).await }
+            async move { queue.take(shard, &id, span).await }
         });
-        for (shard, ours) in renewed.await {
+        let mut silent = Vec::new();
+        for (shard, ours) in taken.await {
             match ours {
                 // Counted from before the command left, so that it never ends later here than in Redis.
-                Ok(true) => self.held.insert(shard, now + span),
-                Ok(false) => self.held.remove(&shard),
-                // It stays ours until its time is up.
-                Err(_) => continue,
-            };
+                Ok(true) => drop(self.held.insert(shard, now + span)),
+                Ok(false) => drop(self.held.remove(&shard)),
+                // One that we hold stays ours until its time is up.
+                Err(error) => {
+                    silent.push((shard, error));
+                    continue;
+                }
+            }
+            cooling.answered(shard);
         }
-        if !acquire {
-            return;
-        }
-        let free = |shard: &usize| !self.held.contains_key(shard) && !skip.contains(shard);
-        let free = queue.all().into_iter().filter(free).collect();
-        let taken = queue.each(free, |queue, shard| {
-            let id = id.to_owned();
-            async move { queue.acquire(shard, &id, span).await }
-        });
-        let taken: Vec<_> = taken
-            .await
-            .into_iter()
-            .filter(|(_, ours)| matches!(ours, Ok(true)))
-            .map(|(shard, _)| shard)
-            .collect();
-        if !taken.is_empty() {
-            tracing::debug!(shards = taken.len(), "audit writer took shards");
-            self.held.extend(taken.into_iter().map(|shard| (shard, now + span)));
+        cooling.silent(silent);
+        if self.held.len() != before {
+            tracing::debug!(before, now = self.held.len(), "the audit writer's shards changed");
         }
     }
 

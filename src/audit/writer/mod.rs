@@ -20,6 +20,7 @@
 mod backoff;
 mod batch;
 mod breaker;
+mod cooling;
 mod leases;
 mod parked;
 mod plan;

@@ -12,17 +12,15 @@ use tokio::{
 
 use super::{
     AuditWriter, Report,
-    backoff::{Backoff, random},
+    backoff::random,
     batch::{self, Outcome},
     breaker::{Breaker, Phase},
+    cooling::Cooling,
     leases::Leases,
     parked::{Job, Parked},
     plan::{Backlog, BatchSize},
 };
-use crate::{
-    audit::postgres::{Class, Failure, ensure_partitions_ahead, probe},
-    error::Error,
-};
+use crate::audit::postgres::{Class, Failure, ensure_partitions_ahead, probe};
 
 /// How many rows the batch on trial has.
 const TRIAL: u64 = 50;
@@ -42,8 +40,7 @@ pub(super) struct Runner {
     batches: JoinSet<Outcome>,
     concurrency: usize,
     busy: HashMap<Id, BTreeSet<usize>>,
-    /// Shards whose Redis failed, and when to ask again: on a cluster the others go on.
-    cooling: BTreeMap<usize, (Backoff, Instant)>,
+    cooling: Cooling,
     idle: Duration,
     counted_at: Option<Instant>,
     partitions_at: Instant,
@@ -64,7 +61,7 @@ impl Runner {
             // More would only wait for one another's connections, and take that for an outage.
             concurrency: options.concurrency.min(connections).max(1),
             busy: HashMap::new(),
-            cooling: BTreeMap::new(),
+            cooling: Cooling::default(),
             idle: options.poll.0,
             counted_at: None,
             partitions_at: Instant::now(),
@@ -122,9 +119,10 @@ impl Runner {
                     self.pause(until - now).await;
                 }
             }
-            Phase::Probe => match probe(&self.writer.pool).await {
-                Ok(()) => self.breaker.answered(),
-                Err(failure) => self.failed(&failure),
+            Phase::Probe => match self.writer.stop.interrupts(probe(&self.writer.pool)).await {
+                Some(Ok(())) => self.breaker.answered(),
+                Some(Err(failure)) => self.failed(&failure),
+                None => {}
             },
             Phase::Trial => self.read_and_start(1, TRIAL).await,
             Phase::Closed => {
@@ -138,8 +136,7 @@ impl Runner {
 
     /// Starts as many batches as there is work for, then waits for something to happen.
     async fn read_and_start(&mut self, concurrency: usize, limit: u64) {
-        let cooling = self.cooling_now(Instant::now());
-        self.leases.tick(&self.writer.queue, !self.writer.stop.is_asked(), &cooling).await;
+        self.leases.tick(&self.writer.queue, !self.writer.stop.is_asked(), &mut self.cooling).await;
         let mut started = false;
         while self.batches.len() < concurrency {
             let jobs = self.read(limit.min(self.size.limit())).await;
@@ -197,30 +194,33 @@ impl Runner {
                 Err(error) => silent.push((shard, error)),
             }
         }
-        self.cool(silent);
+        if !silent.is_empty() {
+            // A reply may have been too large for the time that there was.
+            self.size.overloaded();
+        }
+        self.cooling.silent(silent);
         jobs
     }
 
     /// Counts what waits in the shards that are ours and in no batch.
     async fn count(&mut self, now: Instant) {
         self.counted_at = Some(now);
-        let cooling = self.cooling_now(now);
         let busy: BTreeSet<usize> = self.busy.values().flatten().copied().collect();
-        let free =
-            self.leases.held().filter(|shard| !busy.contains(shard) && !cooling.contains(shard)).collect();
+        let free = |shard: &usize| !busy.contains(shard) && !self.cooling.skips(*shard, now);
+        let free = self.leases.held().filter(free).collect();
         let mut lengths = BTreeMap::new();
         let mut silent = Vec::new();
         for (shard, length) in self.writer.queue.lengths(free).await {
             match length {
                 Ok(length) => {
-                    self.cooling.remove(&shard);
+                    self.cooling.answered(shard);
                     lengths.insert(shard, length);
                 }
                 Err(error) => silent.push((shard, error)),
             }
         }
         self.backlog.counted(lengths);
-        self.cool(silent);
+        self.cooling.silent(silent);
     }
 
     fn allot(&mut self, limit: u64, now: Instant) -> Vec<(usize, u64)> {
@@ -256,7 +256,7 @@ impl Runner {
         let now = Instant::now();
         settled.into_iter().for_each(|(shard, id)| self.parked.forget(shard, id));
         refused.into_iter().for_each(|(shard, id, refusals)| self.parked.park(shard, id, refusals, now));
-        self.cool(silent);
+        self.cooling.silent(silent);
         match failure {
             Some(failure) => self.failed(&failure),
             None => {
@@ -289,7 +289,8 @@ impl Runner {
 
     async fn make_partitions(&mut self, now: Instant) {
         self.partitions_at = now + PARTITIONS_EVERY;
-        if let Err(failure) = ensure_partitions_ahead(&self.writer.pool).await {
+        let made = self.writer.stop.interrupts(ensure_partitions_ahead(&self.writer.pool)).await;
+        if let Some(Err(failure)) = made {
             // Nothing is lost by it: a missing one is made when the first entry of its month comes.
             tracing::warn!(code = failure.code, "no partitions of the audit trail could be made ahead");
             if failure.class == Class::Infrastructure {
@@ -298,32 +299,14 @@ impl Runner {
         }
     }
 
-    /// Leaves shards alone for a while whose Redis did not answer.
-    fn cool(&mut self, silent: Vec<(usize, Error)>) {
-        let Some((shard, error)) = silent.first() else { return };
-        tracing::warn!(shard, shards = silent.len(), %error, "Redis did not answer the audit writer");
-        self.size.overloaded();
-        for (shard, _) in silent {
-            let (backoff, until) = self.cooling.entry(shard).or_insert((Backoff::DEFAULT, Instant::now()));
-            *until = Instant::now() + backoff.next(random());
-        }
-    }
-
-    fn cooling_now(&self, now: Instant) -> BTreeSet<usize> {
-        self.cooling.iter().filter(|(_, (_, until))| now < *until).map(|(shard, _)| *shard).collect()
-    }
-
     /// Waits for so long, or until a batch ends or somebody asks to stop.
     async fn pause(&mut self, span: Duration) {
         if !self.batches.is_empty() {
             if let Ok(Some(done)) = timeout(span, self.batches.join_next_with_id()).await {
                 self.finished(done);
             }
-        } else if self.writer.stop.is_asked() {
-            // It was asked already, so there is nothing to be woken by.
-            sleep(span).await;
         } else {
-            self.writer.stop.or_after(span).await;
+            self.writer.stop.interrupts(sleep(span)).await;
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Asking a writer to stop.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll};
 
-use tokio::{sync::watch, time::timeout};
+use tokio::sync::watch;
 
 /// Asks an [`AuditWriter`](super::AuditWriter) to stop. Cloning it gives another handle to the same writer;
 /// dropping it does nothing.
@@ -24,10 +24,36 @@ impl Stop {
         *self.0.borrow()
     }
 
-    /// Waits for so long, or until somebody asks.
-    pub(super) async fn or_after(&self, span: Duration) {
+    /// Does this work, unless somebody asks to stop meanwhile. Whoever has asked already is not heard again.
+    pub(super) async fn interrupts<F: Future>(&self, work: F) -> Option<F::Output> {
         let mut asked = self.0.subscribe();
-        // The sender is `self`, so it cannot be closed.
-        drop(timeout(span, asked.wait_for(|asked| *asked)).await);
+        let mut work = pin!(work);
+        if *asked.borrow_and_update() {
+            return Some(work.await);
+        }
+        let mut asked = pin!(asked.changed());
+        poll_fn(|context| match work.as_mut().poll(context) {
+            Poll::Ready(done) => Poll::Ready(Some(done)),
+            Poll::Pending => asked.as_mut().poll(context).map(|_| None),
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn work_goes_on_until_somebody_asks_to_stop() {
+        let stop = Stop::new();
+        assert_eq!(stop.interrupts(async { 1 }).await, Some(1));
+        let asking = stop.clone();
+        let asks = tokio::spawn(async move { asking.stop() });
+        assert_eq!(stop.interrupts(std::future::pending::<u8>()).await, None);
+        asks.await.unwrap();
+        assert_eq!(stop.interrupts(tokio::time::sleep(Duration::from_millis(1))).await, Some(()));
     }
 }
