@@ -52,7 +52,8 @@ impl AuditQueue {
     }
 
     /// Deletes entries that are stored. By id and never by trimming: after a failover to a replica whose
-    /// clock lags, a trim by id would delete entries that nobody has read.
+    /// clock lags, a trim by id would delete entries that nobody has read. And never asked twice: such a
+    /// replica may have given one of these ids to another entry. What is not deleted comes again.
     pub(in crate::audit) async fn delete(&self, index: usize, ids: &[StreamId]) -> Result<(), Error> {
         // An XDEL of a thousand ids is quick; one of a million would block the server.
         for ids in ids.chunks(1000) {
@@ -61,7 +62,7 @@ impl AuditQueue {
             for id in ids {
                 delete.arg(id.to_string());
             }
-            self.connection.query::<u64>(&delete).await?;
+            self.connection.query_once::<u64>(&delete).await?;
         }
         Ok(())
     }

@@ -61,6 +61,24 @@ impl Connection {
         self.ask(Question::Command(command)).await
     }
 
+    /// One command that must not be asked again on another connection: there, ids may mean other entries.
+    ///
+    /// # Errors
+    ///
+    /// As [`query`](Self::query).
+    #[cfg(feature = "audit")]
+    pub(crate) async fn query_once<T: FromRedisValue>(&self, command: &Cmd) -> Result<T> {
+        let deadline = Instant::now() + self.0.timeout;
+        self.attempt(&Question::Command(command), deadline).await?.map_err(failure)
+    }
+
+    /// Another connection to the same place, for replies that may be large: on a shared one everything
+    /// behind them waits.
+    #[cfg(feature = "audit")]
+    pub(super) fn apart(&self) -> Self {
+        Self::new(self.0.source.clone(), self.0.timeout)
+    }
+
     /// Several commands in one round trip.
     ///
     /// # Errors
@@ -85,17 +103,9 @@ impl Connection {
         let deadline = Instant::now() + self.0.timeout;
         let mut setbacks = 0;
         loop {
-            let attempt = async {
-                let mut link = self.link().await?;
-                question.put(&mut link).await
-            };
-            let error = match tokio::time::timeout_at(deadline, attempt).await {
-                Ok(Ok(answer)) => return Ok(answer),
-                Ok(Err(error)) => error,
-                Err(_) => {
-                    let text = format!("Redis did not answer within {:?}", self.0.timeout);
-                    return Err(Error::msg(ErrorKind::Unavailable, text));
-                }
+            let error = match self.attempt(&question, deadline).await? {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
             };
             setbacks += u32::from(error.is_connection_refusal() || error.kind() == RedisKind::Parse);
             if setbacks >= SETBACKS || !passes(&error) || Instant::now() + PAUSE >= deadline {
@@ -103,6 +113,22 @@ impl Connection {
             }
             tokio::time::sleep(PAUSE).await;
         }
+    }
+
+    /// Asks once. The outer error is that the time is up.
+    async fn attempt<T: FromRedisValue>(
+        &self,
+        question: &Question<'_>,
+        deadline: Instant,
+    ) -> Result<RedisResult<T>> {
+        let answer = async {
+            let mut link = self.link().await?;
+            question.put(&mut link).await
+        };
+        tokio::time::timeout_at(deadline, answer).await.map_err(|_| {
+            let text = format!("Redis did not answer within {:?}", self.0.timeout);
+            Error::msg(ErrorKind::Unavailable, text)
+        })
     }
 
     async fn link(&self) -> RedisResult<Link> {

@@ -121,10 +121,10 @@ impl RedisStore {
         Self { keys, connection, audit, set_up: Arc::default() }
     }
 
-    /// The queue that this store's changes go into, for an `AuditWriter`.
+    /// The queue that this store's changes go into, for an `AuditWriter`. It has a connection of its own.
     #[cfg(feature = "audit")]
     pub fn audit_queue(&self) -> crate::audit::AuditQueue {
-        crate::audit::AuditQueue::new(self.connection.clone(), &self.keys)
+        crate::audit::AuditQueue::new(self.connection.apart(), &self.keys)
     }
 
     async fn prepared(&self) -> Result<&Self> {
