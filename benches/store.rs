@@ -46,6 +46,7 @@ async fn main() {
         for store in [&plain, &audited] {
             sessions.push(begin(store, keys, &value).await);
         }
+        server.reset_stats().unwrap();
         let mut times: [Vec<Duration>; 5] = Default::default();
         for round in 0..ROUNDS {
             let start = Instant::now();
@@ -89,7 +90,20 @@ async fn main() {
             ratio(commit),
             ratio(audit)
         );
+        println!("        server CPU, µs a call: {}", server_cpu(&server));
     }
+}
+
+/// What Redis says of its own time. A script's figure holds the commands that it calls.
+fn server_cpu(server: &servers::Redis) -> String {
+    let info = server.command(&["INFO", "commandstats"]).unwrap();
+    let of = |command: &str| {
+        let line = info.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:")))?;
+        let time = line.split(',').find_map(|part| part.strip_prefix("usec_per_call="))?;
+        Some(format!("{command} {time}"))
+    };
+    let commands = ["get", "hgetall", "pexpire", "pttl", "time", "evalsha"];
+    commands.into_iter().filter_map(of).collect::<Vec<_>>().join(", ")
 }
 
 fn store(server: &servers::Redis, namespace: &str, audit: bool) -> RedisStore {

@@ -6,7 +6,7 @@ use super::{Base, Version};
 use crate::{clock::Timestamp, id::EventId};
 
 /// The tails of the last events, newest last: 8 bytes each. The last 32 whatever their age, and those of
-/// the last ten seconds up to 512, so that a burst of commits does not make a request that is a moment
+/// the last ten seconds up to 256, so that a burst of commits does not make a request that is a moment
 /// late unrecognisable.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {
@@ -34,7 +34,7 @@ impl History {
     /// How many events are remembered at least.
     pub const LEN: usize = 32;
     /// How many are remembered at most.
-    pub const BURST: usize = 512;
+    pub const BURST: usize = 256;
     /// How long an event is remembered at least, as far as `BURST` allows.
     const SPAN: Duration = Duration::from_secs(10);
 
@@ -127,10 +127,10 @@ mod tests {
 
     #[test]
     fn a_burst_is_remembered_up_to_a_bound() {
-        let (events, history) = commits(500, 1);
+        let (events, history) = commits(250, 1);
         assert!(events.iter().all(|event| history.tails.contains(&event.tail())));
         assert_eq!(commits(2000, 1).1.tails.len(), History::BURST);
-        let (_, mut history) = commits(500, 1);
+        let (_, mut history) = commits(250, 1);
         for minute in 1..4 {
             history.push(EventId::new(), Timestamp::from_millis(minute * 60_000));
         }

@@ -106,10 +106,10 @@ pub async fn a_forked_base_conflicts(backend: Backend) {
 pub async fn too_far_behind_changes_nothing(backend: Backend) {
     let (at, base) = backend.create(&[]).await;
     let mut now = base.clone();
-    for n in 0..512 {
+    for n in 0..256 {
         backend.committed(&change(&now, set(&[("n", &n.to_string())]))).await;
         now = backend.found(at).await;
-        if n == 400 {
+        if n == 200 {
             let behind = backend.commit(&change(&base, set(&[("late", "1")]))).await;
             assert!(matches!(behind, Committed::Committed { .. }), "a burst is remembered: {behind:?}");
             now = backend.found(at).await;

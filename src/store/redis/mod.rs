@@ -17,7 +17,7 @@
 //! | `NS:{TAG}:audit` | stream | audit entries that are not in PostgreSQL yet | until they are |
 //!
 //! A session's fields: `v` version, `head` last event id, `recent` the last 32 of them and
-//! those of the last ten seconds (8 bytes each, 512 at most; `mark` says when it was cut),
+//! those of the last ten seconds (8 bytes each, 256 at most; `mark` says when it was cut),
 //! `epoch`, `created`, `deadline` (ms), `class`, `user`, `auth_at`, `auth_method`, `device`, and one
 //! field `.name` for each key: six bytes of the version at which it changed (the first bit: secret),
 //! then the value as JSON.

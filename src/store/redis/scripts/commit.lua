@@ -105,7 +105,7 @@ if ARGV[7] == '1' then
   end
 end
 local set = {'v', string.format('%.0f', version), 'head', event}
--- The last 32 events are remembered, and those of the last ten seconds up to 512: `mark` says when
+-- The last 32 events are remembered, and those of the last ten seconds up to 256: `mark` says when
 -- `recent` was last cut and how many it had then, all of them older than that.
 recent = recent .. tail
 local known = #recent / 8
@@ -117,7 +117,7 @@ if known > 32 then
   elseif now - since > 10000 then
     drop = math.min(old, known - 32)
     since, old = at, known - drop
-  elseif known > 512 then
+  elseif known > 256 then
     drop = 1
     old = math.max(0, old - 1)
   end
@@ -128,18 +128,19 @@ end
 set[#set + 1] = 'recent'
 set[#set + 1] = recent
 local remove = {}
-local rest, bytes = version, {}
-for i = 6, 1, -1 do
-  bytes[i] = string.char(rest % 256)
-  rest = math.floor(rest / 256)
-end
-local stamp = table.concat(bytes, '', 2)
+-- A field begins with its version in six bytes, the highest bit marking a secret.
+local high, low = math.floor(version / 4294967296), version % 4294967296
+local plain, secret = struct.pack('>I2I4', high, low), nil
 for i = FIRST, #ARGV, 3 do
   local mode, name = ARGV[i], '.' .. ARGV[i + 1]
   if mode == 's' or mode == 'S' or mode == 'T' then
-    local flagged = ARGV[i + 2]
+    local flagged, stamp = ARGV[i + 2], plain
+    if string.byte(flagged) ~= 0 then
+      secret = secret or struct.pack('>I2I4', high + 32768, low)
+      stamp = secret
+    end
     set[#set + 1] = name
-    set[#set + 1] = string.sub(flagged, 1, 1) .. stamp .. string.sub(flagged, 2)
+    set[#set + 1] = stamp .. string.sub(flagged, 2)
   else
     remove[#remove + 1] = name
   end
