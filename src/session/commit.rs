@@ -10,15 +10,13 @@ use tokio::time::Instant;
 
 use super::{
     Login, Session,
-    state::{CookieAction, Intent, Pending, State},
+    carry::first_values,
+    state::{CookieAction, Intent, Pending},
 };
 use crate::{
     error::{Error, ErrorKind, Result},
     id::{Address, EventId, Token},
-    record::{
-        Authentication, Base, Change, Delta, EndReason, Ended, Field, FieldName, Record, Version, Write,
-        merge,
-    },
+    record::{Delta, EndReason, Ended, FieldName, Record},
     store::{Commit, Committed, Create, Created, End, Finished, Renewal, SignIn},
 };
 
@@ -206,25 +204,7 @@ fn began(session: &Session, pending: &Pending, create: &Create, token: &Token, a
         state.pending = None;
         return Step::Moved;
     };
-    let mut fields = BTreeMap::new();
-    let version = Version::new(1);
-    merge::apply(&mut fields, &create.delta, version);
-    let record = Record {
-        address: create.at,
-        superseded: false,
-        base: Base { version, head: create.event },
-        created_at: at,
-        deadline: at.plus(create.absolute),
-        loaded_at: at,
-        expires_in: create.idle.min(create.absolute),
-        user: create.sign_in.as_ref().map(|sign_in| sign_in.user.clone()),
-        authentication: create
-            .sign_in
-            .as_ref()
-            .map(|sign_in| Authentication { at, method: sign_in.method.clone() }),
-        device: create.device.clone(),
-        fields,
-    };
+    let record = create.record(at);
     state.settle(pending, Some(Box::new(record)));
     state.ended = None;
     state.cookie = CookieAction::Issue(token.clone(), create.absolute);
@@ -331,52 +311,6 @@ fn end(session: &Session, record: &Record, reason: EndReason) -> End {
         remember: session.inner.engine.settings.remember,
         user: record.user.clone(),
         context: Arc::clone(&session.inner.context),
-    }
-}
-
-/// What of a delta a new session begins with: there is nothing to remove and nobody to conflict with.
-fn first_values(delta: &Delta) -> Delta {
-    let set = |(_, change): &(&FieldName, &Change)| matches!(change.write, Write::Set(_));
-    let changes = delta.changes.iter().filter(set);
-    Delta {
-        clear: false,
-        changes: changes
-            .map(|(name, change)| (name.clone(), Change { watched: None, ..change.clone() }))
-            .collect(),
-    }
-}
-
-impl State {
-    /// The first values of the session that a sign-in makes: what is carried over of the last fields
-    /// of the one before, with this request's changes on top.
-    fn carry_over(&self, pending: &Pending, last: BTreeMap<FieldName, Field>) -> Result<Delta> {
-        let Some(Intent::Login(login)) = &pending.intent else { return Ok(Delta::default()) };
-        let delta = &pending.delta;
-        let mut changes: BTreeMap<_, _> = last
-            .into_iter()
-            .filter(|(name, _)| !delta.clear && login.carry.takes(name))
-            .map(|(name, field)| {
-                (name, Change { write: Write::Set(field.value), watched: None, secret: field.secret })
-            })
-            .collect();
-        for (name, change) in &delta.changes {
-            let mut change = change.clone();
-            if let Some(replays) = self.replays.get(name) {
-                // Others may have changed it since this request loaded it.
-                let mut value = match changes.get(name).map(|carried| &carried.write) {
-                    Some(Write::Set(value)) => Some(value.clone()),
-                    _ => None,
-                };
-                for replay in replays {
-                    value = Some(replay(value.as_ref())?);
-                }
-                if let Some(value) = value {
-                    change.write = Write::Set(value);
-                }
-            }
-            changes.insert(name.clone(), change);
-        }
-        Ok(first_values(&Delta { clear: false, changes }))
     }
 }
 

@@ -38,6 +38,7 @@
 //!
 //! To learn the outcome inside the handler, call [`save`](Session::save).
 
+mod carry;
 mod commit;
 mod handle;
 mod key;

@@ -1,11 +1,12 @@
 //! What a store is asked to change.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crate::{
     audit::RequestContext,
+    clock::Timestamp,
     id::{Address, EventId, SessionRef},
-    record::{Base, Delta, EndReason},
+    record::{Authentication, Base, Delta, EndReason, Record, Version, merge},
 };
 
 /// What happens when two requests change one session at a time.
@@ -51,6 +52,29 @@ pub struct Create {
     pub predecessor: Option<(SessionRef, EventId)>,
     /// The request, for the trail.
     pub context: Arc<RequestContext>,
+}
+
+impl Create {
+    /// The session that it makes at this moment of the store's clock.
+    pub(crate) fn record(&self, at: Timestamp) -> Record {
+        let version = Version::new(1);
+        let mut fields = BTreeMap::new();
+        merge::apply(&mut fields, &self.delta, version);
+        let sign_in = self.sign_in.as_ref();
+        Record {
+            address: self.at,
+            superseded: false,
+            base: Base { version, head: self.event },
+            created_at: at,
+            deadline: at.plus(self.absolute),
+            loaded_at: at,
+            expires_in: self.idle.min(self.absolute),
+            user: sign_in.map(|sign_in| sign_in.user.clone()),
+            authentication: sign_in.map(|sign_in| Authentication { at, method: sign_in.method.clone() }),
+            device: self.device.clone(),
+            fields,
+        }
+    }
 }
 
 /// A change of a session.

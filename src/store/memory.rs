@@ -13,9 +13,7 @@ use crate::{
     clock::{Clock, SystemClock, Timestamp},
     error::Error,
     id::{Address, EventId, SessionRef, Shard, ShardCount},
-    record::{
-        Authentication, Base, EndReason, Ended, Field, FieldName, History, Record, Relation, Version, merge,
-    },
+    record::{Base, EndReason, Ended, Field, FieldName, History, Record, Relation, Version, merge},
 };
 
 /// Sessions in this process: for development and tests, with nothing to install.
@@ -221,27 +219,10 @@ impl State {
         let version = Version::new(1);
         let previous = create.predecessor.map_or(EventId::NONE, |(_, event)| event);
         self.append(audit, create.at, now, version, previous, &Payload::from(create));
-        let mut fields = BTreeMap::new();
-        merge::apply(&mut fields, &create.delta, version);
         let mut history = History::default();
         history.push(create.event, now);
         let live = Live {
-            record: Record {
-                address: create.at,
-                superseded: false,
-                base: Base { version, head: create.event },
-                created_at: now,
-                deadline: now.plus(create.absolute),
-                loaded_at: now,
-                expires_in: create.idle.min(create.absolute),
-                user: create.sign_in.as_ref().map(|sign_in| sign_in.user.clone()),
-                authentication: create
-                    .sign_in
-                    .as_ref()
-                    .map(|sign_in| Authentication { at: now, method: sign_in.method.clone() }),
-                device: create.device.clone(),
-                fields,
-            },
+            record: create.record(now),
             history,
             epoch: self.epochs.get(&create.at.shard).copied().unwrap_or(0),
             expires_at: now.plus(create.idle),
