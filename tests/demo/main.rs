@@ -16,6 +16,7 @@ mod costs;
 mod outages;
 mod pages;
 mod process;
+mod readme;
 mod secrets;
 mod starting;
 mod visit;
