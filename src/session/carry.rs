@@ -41,7 +41,8 @@ impl State {
                     Some(Write::Set(value)) => Some(value.clone()),
                     _ => None,
                 };
-                for replay in replays {
+                let carried = pending.replayed.get(name).copied().unwrap_or_default();
+                for replay in replays.iter().take(carried) {
                     value = Some(replay(value.as_ref())?);
                 }
                 if let Some(value) = value {

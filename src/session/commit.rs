@@ -135,7 +135,8 @@ fn next(session: &Session) -> Result<Option<Pending>> {
             Job::Create { create, token }
         }
     };
-    let pending = Pending { job: Arc::new(job), delta, ending, intent };
+    let replayed = if ending.is_some() { BTreeMap::new() } else { state.replay_counts() };
+    let pending = Pending { job: Arc::new(job), delta, replayed, ending, intent };
     state.pending = Some(pending.clone());
     Ok(Some(pending))
 }

@@ -48,7 +48,9 @@ pub enum Saved {
     /// Everything so far is stored, and this is the session's version. `None`: there is no session,
     /// because nothing was ever written or because it was ended by this very call.
     Saved(Option<Version>),
-    /// Nothing is stored: other requests changed keys that this one had read before it wrote them.
+    /// Nothing is stored: other requests changed keys that this one had read before it wrote them. The
+    /// changes are still in the handle: [`reload`](Session::reload) drops them, or else the layer tries
+    /// once more and answers 409.
     Conflict(Vec<String>),
     /// Nothing is stored: the session ended meanwhile.
     Gone(Ended),
@@ -181,7 +183,7 @@ impl Session {
         self.state().open_to_write()?.set(name, value, key.is_secret(), limits)
     }
 
-    /// Removes a value.
+    /// Removes a value. Where there is none, nothing is changed and nothing committed.
     ///
     /// # Errors
     ///

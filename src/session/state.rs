@@ -54,6 +54,8 @@ pub(super) enum Intent {
 pub(super) struct Pending {
     pub(super) job: std::sync::Arc<Job>,
     pub(super) delta: Delta,
+    /// How many replays of each key it carries: more may be added while the store is at work.
+    pub(super) replayed: BTreeMap<FieldName, usize>,
     pub(super) ending: Option<EndReason>,
     pub(super) intent: Option<Intent>,
 }
@@ -164,6 +166,10 @@ impl State {
     }
 
     pub(super) fn remove(&mut self, name: FieldName) {
+        // Removing what is not there changes nothing: it must not cost a commit on every request.
+        if self.visible(name.as_str()).is_none() {
+            return;
+        }
         self.replays.remove(&name);
         let watched = self.watch(&name);
         let secret = self.is_secret(&name);
@@ -270,9 +276,15 @@ impl State {
             self.stale.extend(stale);
         }
         self.record = record;
-        // A change made while the store was at work is not in `pending`, and stays.
+        // A change made while the store was at work is not in `pending`, and stays. An `update` among
+        // them has seen the value before; it starts from the one that is stored now.
         self.delta.changes.retain(|name, change| pending.delta.changes.get(name) != Some(change));
-        self.replays.retain(|name, _| self.delta.changes.contains_key(name));
+        for (name, stored) in &pending.replayed {
+            if let Some(replays) = self.replays.get_mut(name) {
+                replays.drain(..(*stored).min(replays.len()));
+            }
+        }
+        self.replays.retain(|name, replays| !replays.is_empty() && self.delta.changes.contains_key(name));
         if pending.delta.clear {
             self.delta.clear = false;
         }
@@ -282,6 +294,32 @@ impl State {
         if pending.intent.is_some() {
             self.intent = None;
         }
+        if let Some(record) = self.record.take() {
+            // Where a closure can't read what is stored, the value that it made before stands.
+            let _ = self.replay_on(&record);
+            self.record = Some(record);
+        }
+    }
+
+    /// How many replays there are of each key.
+    pub(super) fn replay_counts(&self) -> BTreeMap<FieldName, usize> {
+        self.replays.iter().map(|(name, replays)| (name.clone(), replays.len())).collect()
+    }
+
+    /// Writes every key again that can be, from its value in `record`.
+    fn replay_on(&mut self, record: &Record) -> Result<()> {
+        for (name, replays) in &self.replays {
+            let stored = if self.delta.clear { None } else { record.fields.get(name) };
+            let mut value = stored.map(|field| field.value.clone());
+            for replay in replays {
+                value = Some(replay(value.as_ref())?);
+            }
+            if let (Some(value), Some(change)) = (value, self.delta.changes.get_mut(name)) {
+                change.write = Write::Set(value);
+                change.watched = Some(record.fields.contains_key(name));
+            }
+        }
+        Ok(())
     }
 
     /// The record that a plain commit of `delta` made.
@@ -308,18 +346,7 @@ impl State {
         if keys.is_empty() || !keys.iter().all(|name| self.replays.contains_key(name)) {
             return Ok(false);
         }
-        for (name, replays) in &self.replays {
-            let mut value = match self.delta.clear {
-                true => None,
-                false => current.fields.get(name).map(|field| field.value.clone()),
-            };
-            for replay in replays {
-                value = Some(replay(value.as_ref())?);
-            }
-            if let (Some(value), Some(change)) = (value, self.delta.changes.get_mut(name)) {
-                change.write = Write::Set(value);
-            }
-        }
+        self.replay_on(&current)?;
         for (name, change) in &mut self.delta.changes {
             if change.watched.is_some() {
                 change.watched = Some(current.fields.contains_key(name));
@@ -341,3 +368,109 @@ impl State {
 
 const NOT_LOADED: &str =
     "the session was not loaded: with lazy loading, call `session.load().await` first (an extractor does)";
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        audit::RequestContext,
+        clock::Timestamp,
+        id::{EventId, IdleClass, Token, system_random},
+        store::{Create, End},
+    };
+
+    fn name() -> FieldName {
+        FieldName::new("n").unwrap()
+    }
+
+    /// A session with `n` = `value` at `version`.
+    fn record(value: u64, version: u64) -> Box<Record> {
+        let token = Token::generate(
+            crate::id::ShardCount::default().of_user("x"),
+            IdleClass::default(),
+            system_random,
+        );
+        let write = Write::Set(Json::from_text(value.to_string()));
+        let change = Change { write, watched: None, secret: false };
+        let create = Create {
+            at: token.unwrap().address(),
+            event: EventId::new(),
+            idle: Duration::from_secs(1),
+            absolute: Duration::from_secs(1),
+            sign_in: None,
+            device: None,
+            delta: Delta { clear: false, changes: [(name(), change)].into() },
+            predecessor: None,
+            context: Arc::new(RequestContext::default()),
+        };
+        let mut record = create.record(Timestamp::from_millis(1));
+        record.base.version = Version::new(version);
+        if let Some(field) = record.fields.get_mut(&name()) {
+            field.version = Version::new(version);
+        }
+        Box::new(record)
+    }
+
+    fn increment(state: &mut State) {
+        let replay: Replay = Box::new(|value: Option<&Json>| {
+            let value: u64 = value.map_or(0, |value| value.as_str().parse().unwrap());
+            Ok(Json::from_text((value + 1).to_string()))
+        });
+        state.update(name(), replay, false, &Limits::default()).unwrap();
+    }
+
+    fn seen(state: &mut State) -> u64 {
+        state.read("n").unwrap().as_str().parse().unwrap()
+    }
+
+    /// As if it had just been sent. Which job it is does not matter here.
+    fn sent(state: &State) -> Pending {
+        let end = End {
+            at: record(0, 1).address,
+            event: EventId::new(),
+            reason: EndReason::Unknown,
+            keep_fields: false,
+            remember: Duration::from_secs(1),
+            user: None,
+            context: Arc::new(RequestContext::default()),
+        };
+        let (delta, replayed) = (state.delta.clone(), state.replay_counts());
+        Pending { job: Arc::new(Job::End(end)), delta, replayed, ending: None, intent: None }
+    }
+
+    #[test]
+    fn an_update_made_while_another_is_stored_counts_once() {
+        let mut state = State::found(record(1, 1));
+        increment(&mut state);
+        let pending = sent(&state);
+        increment(&mut state);
+        assert_eq!(seen(&mut state), 3);
+        // Somebody else had counted, too: the store answers 5 where this request saw 2.
+        state.settle(&pending, Some(record(5, 3)));
+        assert_eq!(seen(&mut state), 6, "the second starts from what is stored");
+        assert!(state.rebase(&[name()], record(10, 4)).unwrap());
+        assert_eq!(seen(&mut state), 11, "and the first is not run again");
+    }
+
+    #[test]
+    fn what_was_stored_is_no_change_any_more() {
+        let mut state = State::found(record(1, 1));
+        increment(&mut state);
+        let pending = sent(&state);
+        assert!(state.wants_commit(true));
+        state.settle(&pending, Some(record(2, 2)));
+        assert!(!state.wants_commit(true));
+        assert_eq!(seen(&mut state), 2);
+    }
+
+    #[test]
+    fn removing_what_is_not_there_asks_for_nothing() {
+        let mut state = State::found(record(1, 1));
+        state.remove(FieldName::new("flash").unwrap());
+        assert!(!state.wants_commit(true));
+        state.remove(name());
+        assert!(state.wants_commit(true));
+    }
+}
