@@ -1,4 +1,4 @@
-//! Drop-in server-side sessions for Rust web services: a [`tower`] layer for axum and any other service
+//! Drop-in server-side sessions for Rust web services: a `tower` layer for axum and any other service
 //! over `http` types, with Redis as the source of truth and an audit trail in PostgreSQL.
 //!
 //! * **Nothing is lost.** A request commits only the keys that it changed, checked against the version
