@@ -115,22 +115,16 @@ impl Manager {
         if !self.counts(status) {
             session.forget_changes();
         }
-        let refusal = match session.wants_commit(true) {
-            false => None,
-            true => match commit(session).await {
-                Ok(Outcome::Done) => None,
-                Ok(Outcome::Conflict(keys)) => {
-                    Some(Refusal::Conflict { keys: keys.iter().map(ToString::to_string).collect() })
-                }
-                Ok(Outcome::Gone(ended)) => Some(Refusal::Gone(ended)),
-                Err(error) => {
-                    tracing::error!(
-                        error = &error as &dyn std::error::Error,
-                        "a session could not be committed"
-                    );
-                    Some(Refusal::from_error(error, self.config.retry_after))
-                }
-            },
+        let refusal = match commit(session).await {
+            Ok(Outcome::Done) => None,
+            Ok(Outcome::Conflict(keys)) => {
+                Some(Refusal::Conflict { keys: keys.iter().map(ToString::to_string).collect() })
+            }
+            Ok(Outcome::Gone(ended)) => Some(Refusal::Gone(ended)),
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "a session could not be committed");
+                Some(Refusal::from_error(error, self.config.retry_after))
+            }
         };
         self.close(session, refusal)
     }

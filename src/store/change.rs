@@ -128,5 +128,23 @@ pub struct End {
     pub context: Arc<RequestContext>,
 }
 
+impl End {
+    /// The end that a session has come to by itself.
+    pub(crate) fn overdue(record: &Record, reason: EndReason) -> Self {
+        Self {
+            at: record.address,
+            event: EventId::new(),
+            reason,
+            keep_fields: false,
+            remember: REMEMBER,
+            user: record.user.clone(),
+            context: Arc::default(),
+        }
+    }
+}
+
+/// How long the old token of a renewal still leads to the session once the new one was used.
+pub(crate) const GRACE_AFTER_USE: Duration = Duration::from_secs(10);
+
 /// How long it is remembered why a session ended, unless the configuration says otherwise.
 pub(crate) const REMEMBER: Duration = Duration::from_secs(24 * 60 * 60);

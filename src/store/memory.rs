@@ -7,9 +7,11 @@ use std::{
     time::Duration,
 };
 
-use super::{Commit, Committed, Create, Created, End, Finished, Loaded, Policy, SessionStore, Touch};
+use super::{
+    Commit, Committed, Create, Created, End, Finished, GRACE_AFTER_USE, Loaded, Policy, SessionStore, Touch,
+};
 use crate::{
-    audit::{Entry, Payload, RequestContext},
+    audit::{Entry, Payload},
     clock::{Clock, SystemClock, Timestamp},
     error::Error,
     id::{Address, EventId, SessionRef, Shard, ShardCount},
@@ -60,9 +62,6 @@ enum Aftermath {
     Ended { ended: Ended, by: EventId, fields: BTreeMap<FieldName, Field> },
     Moved(Address),
 }
-
-/// How long the old token of a renewal still leads to the session once the new one was used.
-pub(super) const GRACE_AFTER_USE: Duration = Duration::from_secs(10);
 
 /// How often creations sweep out what has run out.
 const SWEEP_EVERY: u64 = 256;
@@ -354,15 +353,7 @@ impl State {
         } else {
             return None;
         };
-        Some(End {
-            at,
-            event: EventId::new(),
-            reason,
-            keep_fields: false,
-            remember: super::change::REMEMBER,
-            user: live.record.user.clone(),
-            context: Arc::new(RequestContext::default()),
-        })
+        Some(End::overdue(&live.record, reason))
     }
 
     fn alive(&mut self, reference: &SessionRef, now: Timestamp) -> Option<&mut Live> {

@@ -30,8 +30,8 @@ pub mod redis;
 use std::time::Duration;
 
 pub use answer::{Committed, Created, Finished, Loaded};
-pub(crate) use change::REMEMBER;
 pub use change::{Commit, Create, End, Policy, Renewal, SignIn};
+pub(crate) use change::{GRACE_AFTER_USE, REMEMBER};
 pub(crate) use erased::ErasedStore;
 pub use memory::MemoryStore;
 #[cfg(feature = "redis")]

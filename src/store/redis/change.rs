@@ -13,7 +13,7 @@ use crate::{
     clock::{Timestamp, millis},
     error::{Error, ErrorKind, Result},
     id::{Address, SessionRef},
-    record::{EndReason, Ended, FieldName, Version},
+    record::{Ended, FieldName, Version},
     store::{Commit, Committed, Create, Created, End, Finished, Policy},
 };
 
@@ -185,10 +185,7 @@ impl Answer {
 
     fn ended(&mut self) -> Ended {
         let (reason, at, device) = (self.word(), self.word(), self.word());
-        match ended(&reason, &at, &device) {
-            Ended { reason: EndReason::Unknown, .. } => Ended::UNKNOWN,
-            ended => ended,
-        }
+        ended(&reason, &at, &device)
     }
 
     fn successor(&mut self, at: Address) -> Result<Address> {

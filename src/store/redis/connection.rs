@@ -56,7 +56,6 @@ impl Connection {
     /// # Errors
     ///
     /// [`ErrorKind::Unavailable`] when there is no answer in time.
-    #[cfg(feature = "audit")]
     pub(crate) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T> {
         self.ask(Question::Command(command)).await
     }
@@ -161,7 +160,6 @@ impl Connection {
 }
 
 enum Question<'a> {
-    #[cfg(feature = "audit")]
     Command(&'a Cmd),
     Commands(&'a Pipeline),
     Script(&'a ScriptInvocation<'a>),
@@ -170,7 +168,6 @@ enum Question<'a> {
 impl Question<'_> {
     async fn put<T: FromRedisValue>(&self, link: &mut Link) -> RedisResult<T> {
         match self {
-            #[cfg(feature = "audit")]
             Self::Command(command) => command.query_async(link).await,
             Self::Commands(commands) => commands.query_async(link).await,
             Self::Script(script) => script.invoke_async(link).await,

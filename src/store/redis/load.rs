@@ -1,6 +1,6 @@
 //! Loading: one pipelined round trip.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use redis::Value;
 
@@ -9,16 +9,12 @@ use super::{
     codec::{Aftermath, Hash, Session},
 };
 use crate::{
-    audit::RequestContext,
     clock::{Timestamp, millis},
     error::{Error, ErrorKind, Result},
-    id::{Address, EventId},
+    id::Address,
     record::{EndReason, Ended},
-    store::{End, Finished, Loaded, REMEMBER, SessionStore as _, Touch},
+    store::{End, Finished, GRACE_AFTER_USE, Loaded, SessionStore as _, Touch},
 };
-
-/// How long the old token of a renewal still leads to the session once the new one was used.
-const GRACE_AFTER_USE: Duration = Duration::from_secs(10);
 
 /// Longer than any grace: after that the old token is of no interest any more.
 const RECENTLY: Duration = Duration::from_secs(60);
@@ -99,24 +95,15 @@ async fn fetch(
 }
 
 async fn aftermath(store: &RedisStore, at: Address) -> Result<Option<Aftermath>> {
-    let mut pipe = redis::pipe();
-    pipe.cmd("HGETALL").arg(store.keys.aftermath(at.shard, &store.keys.hash(&at.reference)));
-    let (hash,): (Value,) = store.connection.pipeline(&pipe).await?;
+    let key = store.keys.aftermath(at.shard, &store.keys.hash(&at.reference));
+    let hash: Value = store.connection.query(redis::cmd("HGETALL").arg(key)).await?;
     Ok(Hash::from_value(hash).and_then(Hash::into_aftermath))
 }
 
 /// The session's time is up, though its key is still there.
 async fn overdue(store: &RedisStore, session: &Session, reason: EndReason) -> Result<Loaded> {
     let record = &session.record;
-    let end = End {
-        at: record.address,
-        event: EventId::new(),
-        reason,
-        keep_fields: false,
-        remember: REMEMBER,
-        user: record.user.clone(),
-        context: Arc::new(RequestContext::default()),
-    };
+    let end = End::overdue(record, reason);
     Ok(match store.end(&end).await? {
         Finished::Ended { at, .. } => {
             Loaded::Ended(Ended { reason, at: Some(at), device: record.device.clone() })
@@ -129,9 +116,7 @@ async fn overdue(store: &RedisStore, session: &Session, reason: EndReason) -> Re
 /// The new token is in use, so the old one has only the requests under way to serve. `LT`: never
 /// longer than it had.
 async fn shorten_grace(store: &RedisStore, at: Address, from: &str) -> Result<()> {
-    let mut pipe = redis::pipe();
-    let key = store.keys.aftermath(at.shard, from);
-    pipe.cmd("PEXPIRE").arg(key).arg(millis(GRACE_AFTER_USE)).arg("LT");
-    store.connection.pipeline::<(i64,)>(&pipe).await?;
-    Ok(())
+    let mut shorten = redis::cmd("PEXPIRE");
+    shorten.arg(store.keys.aftermath(at.shard, from)).arg(millis(GRACE_AFTER_USE)).arg("LT");
+    store.connection.query::<i64>(&shorten).await.map(drop)
 }

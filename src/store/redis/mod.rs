@@ -170,7 +170,7 @@ impl SessionStore for RedisStore {
     async fn ready(&self) -> Result<(), Error> {
         self.prepared().await?;
         // It may have been prepared hours ago.
-        self.connection.pipeline::<()>(::redis::pipe().cmd("EXISTS").arg(self.keys.meta()).ignore()).await
+        self.connection.query::<u64>(::redis::cmd("EXISTS").arg(self.keys.meta())).await.map(drop)
     }
 }
 
