@@ -64,7 +64,7 @@
 //!
 //! # What it expects
 //!
-//! Redis 7.0 or newer (Valkey, too) with `maxmemory-policy noeviction`; PostgreSQL 14 or newer for the
+//! Redis 7.0 or newer with `maxmemory-policy noeviction`; PostgreSQL 14 or newer for the
 //! trail; tokio. The clocks of the instances decide nothing: only Redis' own clock does.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
