@@ -1,4 +1,4 @@
-//! Sessions for any `tower` service over `http` types: axum, tonic, plain hyper.
+//! Sessions for any `tower` service over `http` types: axum, plain hyper, and others.
 //!
 //! [`SessionLayer`] puts a [`Session`](crate::session::Session) into the request's extensions, commits
 //! it when the inner service has answered and before the response head leaves, and sets the cookie
