@@ -46,6 +46,10 @@ pub enum ErrorKind {
     NotLoaded,
     /// The response head has left, so nobody will commit this change: call `save().await`.
     AfterCommit,
+    /// An operation such as `increment` does not fit the value under its key.
+    NotApplicable,
+    /// Nobody is signed in, so nobody can prove it again.
+    NotAuthenticated,
     /// This handle came in with a renewed session's old token, which can neither renew nor sign in.
     Superseded,
 }
@@ -87,6 +91,8 @@ impl fmt::Display for Error {
             ErrorKind::Limit => "the session would pass its limits",
             ErrorKind::NotLoaded => "the session was not loaded: call `load().await` first",
             ErrorKind::AfterCommit => "the response head has left: call `save().await` to keep this change",
+            ErrorKind::NotApplicable => "the operation does not fit the stored value",
+            ErrorKind::NotAuthenticated => "nobody is signed in",
             ErrorKind::Superseded => "this token was renewed: only the new one can renew or sign in",
         })
     }

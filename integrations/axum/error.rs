@@ -13,12 +13,14 @@ impl IntoResponse for Error {
             }
             ErrorKind::Limit => StatusCode::PAYLOAD_TOO_LARGE,
             ErrorKind::Superseded => StatusCode::CONFLICT,
+            ErrorKind::NotAuthenticated => StatusCode::UNAUTHORIZED,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         tracing::error!(error = &self as &dyn std::error::Error, "a session call failed");
         let text = match status {
             StatusCode::SERVICE_UNAVAILABLE => "Sessions are out of reach at the moment. Please try again.\n",
             StatusCode::PAYLOAD_TOO_LARGE => "The session is full.\n",
+            StatusCode::UNAUTHORIZED => "Please sign in.\n",
             StatusCode::CONFLICT => "This session was renewed. Please try again.\n",
             _ => "The session could not be processed.\n",
         };

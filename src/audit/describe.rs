@@ -1,7 +1,7 @@
 //! From a change to its line in the trail.
 
 use super::{DeltaView, EntryKind, Payload};
-use crate::store::{Commit, Create, End};
+use crate::store::{Commit, Create, End, Renewal};
 
 impl<'a> From<&'a Create> for Payload<'a> {
     fn from(create: &'a Create) -> Self {
@@ -21,10 +21,17 @@ impl<'a> From<&'a Create> for Payload<'a> {
 
 impl<'a> From<&'a Commit> for Payload<'a> {
     fn from(commit: &'a Commit) -> Self {
+        let anew = commit.renewal.as_ref().and_then(|renewal| renewal.anew.as_ref());
         Self {
-            kind: if commit.renewal.is_some() { EntryKind::Renewed } else { EntryKind::Changed },
+            kind: match &commit.renewal {
+                None => EntryKind::Changed,
+                Some(Renewal { anew: None, .. }) => EntryKind::Renewed,
+                Some(Renewal { anew: Some(_), .. }) => EntryKind::Reauthenticated,
+            },
             user: commit.user.as_deref(),
-            related: commit.renewal.map(|renewal| renewal.to.reference),
+            auth_method: anew.and_then(|anew| anew.sign_in.method.as_deref()),
+            related: commit.renewal.as_ref().map(|renewal| renewal.to.reference),
+            lifetime: anew.map(|anew| crate::clock::millis(anew.absolute)),
             cleared: commit.delta.clear,
             delta: DeltaView(Some(&commit.delta)),
             ..Self::blank(commit.event, commit.at.reference, &commit.context)

@@ -23,6 +23,9 @@ pub enum EntryKind {
     SignedIn,
     /// Keys changed.
     Changed,
+    /// The user who is signed in proved it again: the session moved to a new token, both timeouts began
+    /// again, and keys may have changed too.
+    Reauthenticated,
     /// The session moved to a new token; keys may have changed too.
     Renewed,
     /// The session ended; the reason says why.
@@ -36,6 +39,7 @@ impl EntryKind {
             Self::Created => "created",
             Self::SignedIn => "signed_in",
             Self::Changed => "changed",
+            Self::Reauthenticated => "reauthenticated",
             Self::Renewed => "renewed",
             Self::Ended => "ended",
         }
@@ -135,7 +139,7 @@ impl Serialize for DeltaView<'_> {
         let (mut removed, mut secret) = (Vec::new(), Vec::new());
         for (name, change) in self.0.iter().flat_map(|delta| &delta.changes) {
             match &change.write {
-                Write::Set(_) if change.secret => secret.push(name.as_str()),
+                Write::Set(_) | Write::Apply(_) if change.secret => secret.push(name.as_str()),
                 Write::Set(value) => {
                     set.insert(
                         name.as_str(),
@@ -143,6 +147,8 @@ impl Serialize for DeltaView<'_> {
                     );
                 }
                 Write::Remove => removed.push(name.as_str()),
+                // Only the store knows what they come to; it puts that into the entry.
+                Write::Apply(_) => {}
             }
         }
         let mut map = serializer.serialize_map(None)?;
@@ -222,6 +228,9 @@ pub struct ParsedPayload<'a> {
     /// What was written.
     #[serde(borrow, default)]
     pub set: Option<&'a RawValue>,
+    /// What the operations that the store worked out came to. The queue's reader puts it here.
+    #[serde(borrow, default)]
+    pub results: Option<&'a RawValue>,
     /// What was removed.
     #[serde(default)]
     pub removed: Vec<String>,

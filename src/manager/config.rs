@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     cookie::CookieConfig,
     error::{Error, ErrorKind, Result},
-    session::{Limits, Settings},
+    session::{Limits, ReplayPolicy, Settings},
     store::Policy,
 };
 
@@ -97,6 +97,41 @@ impl SessionConfig {
     pub fn with_replay_for(mut self, replay: Duration) -> Self {
         self.settings.replay = replay;
         self
+    }
+
+    /// What happens when a token is used again after the grace of its renewal. Default:
+    /// [`ReplayPolicy::Ignore`].
+    #[must_use]
+    pub fn with_replay_policy(mut self, policy: ReplayPolicy) -> Self {
+        self.settings.on_replay = policy;
+        self
+    }
+
+    /// How long the old token of a renewed session leads to it, in case nobody ever uses the new one; from
+    /// the new one's first use on it is ten seconds at most. Default: one minute.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] beyond one minute: an old token is one that somebody may have stolen.
+    pub fn with_renewal_grace(mut self, grace: Duration) -> Result<Self> {
+        if grace > Duration::from_secs(60) {
+            return Err(Error::msg(
+                ErrorKind::Config,
+                format!("renewal grace of {grace:?}: take one minute at most"),
+            ));
+        }
+        self.settings.grace = grace;
+        Ok(self)
+    }
+
+    /// How long it is remembered why a session ended, and that a token was renewed. Default: 24 hours.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] outside of one millisecond to 400 days.
+    pub fn with_memory_of_ends(mut self, remember: Duration) -> Result<Self> {
+        self.settings.remember = in_range("memory of ends", remember)?;
+        Ok(self)
     }
 
     /// Leaves `Vary` and `Cache-Control` to the application. Default: a response that depends on the

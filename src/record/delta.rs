@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{FieldName, Json};
+use super::{FieldName, Json, Operation};
 
 /// The keys that a request changed, and only those: two requests that change different keys of one
 /// session both succeed.
@@ -33,9 +33,17 @@ pub enum Write {
     Set(Json),
     /// The key is gone now.
     Remove,
+    /// The store works these out, in this order, on the value that it holds. A value that they don't fit
+    /// is answered as a conflict on the key.
+    Apply(Vec<Operation>),
 }
 
 impl Delta {
+    /// Whether the store has something to work out.
+    pub(crate) fn has_operations(&self) -> bool {
+        self.changes.values().any(|change| matches!(change.write, Write::Apply(_)))
+    }
+
     /// Whether there is nothing to commit.
     pub fn is_empty(&self) -> bool {
         !self.clear && self.changes.is_empty()

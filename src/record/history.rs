@@ -36,7 +36,7 @@ impl History {
     /// How many are remembered at most.
     pub const BURST: usize = 256;
     /// How long an event is remembered at least, as far as `BURST` allows.
-    const SPAN: Duration = Duration::from_secs(10);
+    pub const SPAN: Duration = Duration::from_secs(10);
 
     /// Remembers one more.
     pub(crate) fn push(&mut self, event: EventId, now: Timestamp) {
@@ -78,6 +78,11 @@ impl History {
             Some(_) => Relation::Fork,
             None => Relation::TooFar,
         }
+    }
+
+    /// Whether every event of the last [`SPAN`](Self::SPAN) is in it.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.tails.len() < Self::BURST
     }
 
     /// The version at which `event` was committed, for the answer to a repeat.

@@ -9,10 +9,12 @@ mod delta;
 mod field;
 mod history;
 pub(crate) mod merge;
+mod operation;
 mod state;
 
 pub use delta::{Change, Delta, Write};
 pub use field::{Field, FieldName, Json};
 pub use history::History;
 pub(crate) use history::Relation;
+pub use operation::{NotApplicable, Operation};
 pub use state::{Authentication, Base, EndReason, Ended, Record, Version};

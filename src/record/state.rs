@@ -116,6 +116,8 @@ pub enum EndReason {
     Absolute,
     /// A sign-in replaced it by a session of its own.
     Replaced,
+    /// Its token was renewed and used again after the grace: somebody else may hold it.
+    Replayed,
     /// Its namespace's epoch was raised: everything older is void.
     Epoch,
     /// Nothing is left that says why. What happened to it is in the trail, if there is one.
@@ -131,6 +133,7 @@ impl EndReason {
             Self::Idle => "idle",
             Self::Absolute => "absolute",
             Self::Replaced => "replaced",
+            Self::Replayed => "replayed",
             Self::Epoch => "epoch",
             Self::Unknown => "unknown",
         }
@@ -138,10 +141,16 @@ impl EndReason {
 
     /// Reads that word. A word of a newer release is `Unknown`.
     pub fn parse(word: &str) -> Self {
-        [Self::LoggedOut, Self::Destroyed, Self::Idle, Self::Absolute, Self::Replaced, Self::Epoch]
-            .into_iter()
-            .find(|reason| reason.as_str() == word)
-            .unwrap_or(Self::Unknown)
+        const ALL: [EndReason; 7] = [
+            EndReason::LoggedOut,
+            EndReason::Destroyed,
+            EndReason::Idle,
+            EndReason::Absolute,
+            EndReason::Replaced,
+            EndReason::Replayed,
+            EndReason::Epoch,
+        ];
+        ALL.into_iter().find(|reason| reason.as_str() == word).unwrap_or(Self::Unknown)
     }
 }
 

@@ -2,22 +2,29 @@
 
 use std::collections::BTreeMap;
 
-use super::state::{Intent, Pending, State};
+use super::state::{Intent, Pending, State, not_applicable};
 use crate::{
     error::Result,
-    record::{Change, Delta, Field, FieldName, Write},
+    record::{Change, Delta, Field, FieldName, Operation, Write},
 };
 
 /// What of a delta a new session begins with: there is nothing to remove and nobody to conflict with.
-pub(super) fn first_values(delta: &Delta) -> Delta {
-    let set = |(_, change): &(&FieldName, &Change)| matches!(change.write, Write::Set(_));
-    let changes = delta.changes.iter().filter(set);
-    Delta {
-        clear: false,
-        changes: changes
-            .map(|(name, change)| (name.clone(), Change { watched: None, ..change.clone() }))
-            .collect(),
+pub(super) fn first_values(delta: &Delta) -> Result<Delta> {
+    let mut first = Delta::default();
+    for (name, change) in &delta.changes {
+        let value = match &change.write {
+            Write::Set(value) => Some(value.clone()),
+            Write::Remove => None,
+            Write::Apply(operations) => {
+                Operation::apply_all(operations, None).map_err(|_| not_applicable(name))?
+            }
+        };
+        if let Some(value) = value {
+            let change = Change { write: Write::Set(value), watched: None, secret: change.secret };
+            first.changes.insert(name.clone(), change);
+        }
     }
+    Ok(first)
 }
 
 impl State {
@@ -35,13 +42,18 @@ impl State {
             .collect();
         for (name, change) in &delta.changes {
             let mut change = change.clone();
-            if let Some(replays) = self.replays.get(name) {
-                // Others may have changed it since this request loaded it.
-                let mut value = match changes.get(name).map(|carried| &carried.write) {
-                    Some(Write::Set(value)) => Some(value.clone()),
-                    _ => None,
-                };
-                let carried = pending.replayed.get(name).copied().unwrap_or_default();
+            // Others may have changed it since this request loaded it.
+            let mut value = match changes.get(name).map(|carried| &carried.write) {
+                Some(Write::Set(value)) => Some(value.clone()),
+                _ => None,
+            };
+            if let Write::Apply(operations) = &change.write {
+                match Operation::apply_all(operations, value.as_ref()).map_err(|_| not_applicable(name))? {
+                    Some(value) => change.write = Write::Set(value),
+                    None => continue,
+                }
+            } else if let Some(replays) = self.replays.get(name) {
+                let carried = pending.carried.get(name).copied().unwrap_or_default();
                 for replay in replays.iter().take(carried) {
                     value = Some(replay(value.as_ref())?);
                 }
@@ -51,6 +63,6 @@ impl State {
             }
             changes.insert(name.clone(), change);
         }
-        Ok(first_values(&Delta { clear: false, changes }))
+        first_values(&Delta { clear: false, changes })
     }
 }

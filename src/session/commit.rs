@@ -16,8 +16,8 @@ use super::{
 use crate::{
     error::{Error, ErrorKind, Result},
     id::{Address, EventId, Token},
-    record::{Delta, EndReason, Ended, FieldName, Record},
-    store::{Commit, Committed, Create, Created, End, Finished, Renewal, SignIn},
+    record::{Authentication, Delta, EndReason, Ended, FieldName, History, Record},
+    store::{Anew, Commit, Committed, Create, Created, End, Finished, Policy, Renewal, SignIn},
 };
 
 /// What a commit came to.
@@ -37,7 +37,7 @@ pub(super) enum Job {
 }
 
 /// How a job went on.
-enum Step {
+pub(super) enum Step {
     /// It is stored.
     Settled,
     /// Others were faster; the state is made new and can be tried again.
@@ -47,16 +47,20 @@ enum Step {
     Over(Outcome),
 }
 
+/// As long as the store remembers every event, with a second to spare.
+const SURELY: Duration = History::SPAN.saturating_sub(Duration::from_secs(1));
+
 /// How often a job may start again for a reason that can't recur for ever: a move, a token in use.
-const MAX_MOVES: usize = 8;
+pub(super) const MAX_MOVES: usize = 8;
 
 /// Commits what `session` holds. Answers when the store has.
 pub(crate) async fn commit(session: &Session) -> Result<Outcome> {
     let _turn = session.inner.gate.lock().await;
-    let deadline = Instant::now() + session.inner.engine.settings.replay;
+    let settings = &session.inner.engine.settings;
+    let deadline = Instant::now() + settings.replay;
     let (mut moves, mut tries) = (0, 0);
     loop {
-        let stale = session.state().stale_writes();
+        let stale = session.state().stale_writes(settings.policy);
         if !stale.is_empty() {
             return Ok(Outcome::Conflict(stale));
         }
@@ -108,20 +112,33 @@ fn next(session: &Session) -> Result<Option<Pending>> {
             let create = create(session, &token, Delta::default(), Some(login));
             Job::Login { end, create, token }
         }
-        (None, Some(Intent::Renew) | None, Some(record)) => {
+        (None, Some(Intent::Renew | Intent::Reauthenticate(_)) | None, Some(record)) => {
             let (at, base, user) = (record.address, record.base, record.user.clone());
             let token = match intent {
-                Some(Intent::Renew) => Some(engine.token_on(at.shard, at.class)?),
+                Some(_) => Some(engine.token_on(at.shard, at.class)?),
+                None => None,
+            };
+            let settings = &engine.settings;
+            let anew = match (&intent, &user) {
+                (Some(Intent::Reauthenticate(method)), Some(user)) => {
+                    let sign_in = SignIn { user: user.clone(), method: method.clone() };
+                    Some(Anew { sign_in, absolute: settings.absolute })
+                }
                 _ => None,
             };
-            let renewal =
-                token.as_ref().map(|token| Renewal { to: token.address(), grace: engine.settings.grace });
+            let renewal = token.as_ref().map(|token| Renewal {
+                to: token.address(),
+                grace: settings.grace,
+                remember: settings.remember,
+                anew,
+            });
+            let (delta, policy) = state.guarded(settings.policy);
             let commit = Commit {
                 at,
                 event: EventId::new(),
                 base,
-                delta: delta.clone(),
-                policy: engine.settings.policy,
+                delta,
+                policy,
                 idle: engine.settings.idle(at.class),
                 renewal,
                 user,
@@ -129,19 +146,20 @@ fn next(session: &Session) -> Result<Option<Pending>> {
             };
             Job::Commit { commit, token }
         }
-        (None, Some(Intent::Renew) | None, None) => {
+        (None, Some(Intent::Renew | Intent::Reauthenticate(_)) | None, None) => {
             let token = engine.token_for(None)?;
-            let create = create(session, &token, first_values(&delta), None);
+            let create = create(session, &token, first_values(&delta)?, None);
             Job::Create { create, token }
         }
     };
-    let replayed = if ending.is_some() { BTreeMap::new() } else { state.replay_counts() };
-    let pending = Pending { job: Arc::new(job), delta, replayed, ending, intent };
+    let carried = if ending.is_some() { BTreeMap::new() } else { state.counts() };
+    let (job, wipes, since) = (Arc::new(job), state.wipes(), Instant::now());
+    let pending = Pending { job, delta, carried, wipes, ending, intent, since, taking: None };
     state.pending = Some(pending.clone());
     Ok(Some(pending))
 }
 
-async fn run(session: &Session, pending: Pending) -> Result<Step> {
+pub(super) async fn run(session: &Session, pending: Pending) -> Result<Step> {
     let store = &session.inner.engine.store;
     match &*pending.job {
         Job::Create { create, token } => {
@@ -219,14 +237,20 @@ fn committed(
     token: Option<&Token>,
     answer: Committed,
 ) -> Result<Step> {
+    let layer = session.inner.engine.settings.policy;
     let mut state = session.state();
     match answer {
         Committed::Committed { version, at, merged } => {
             let record = merged.or_else(|| state.advanced(version, commit.event, &commit.delta));
             let superseded = state.record.as_ref().is_some_and(|record| record.superseded);
+            let renewal = commit.renewal.as_ref();
             let record = record.map(|mut record| {
                 record.superseded = superseded;
-                record.address = commit.renewal.map_or(commit.at, |renewal| renewal.to);
+                record.address = renewal.map_or(commit.at, |renewal| renewal.to);
+                if let Some(anew) = renewal.and_then(|renewal| renewal.anew.as_ref()) {
+                    record.authentication = Some(Authentication { at, method: anew.sign_in.method.clone() });
+                    record.deadline = at.plus(anew.absolute);
+                }
                 record.loaded_at = at;
                 record.expires_in = commit.idle.min(record.deadline.since(at));
                 record
@@ -238,23 +262,52 @@ fn committed(
             }
             Ok(Step::Settled)
         }
+        Committed::Conflict { current, .. } | Committed::Behind { current, .. }
+            if pending.taking.is_some() =>
+        {
+            let superseded = state.record.as_ref().is_some_and(|record| record.superseded);
+            state.pending = None;
+            state.adopt(Box::new(Record { superseded, ..*current }));
+            Ok(Step::Again(Vec::new()))
+        }
         Committed::Conflict { keys, current } => {
             let superseded = state.record.as_ref().is_some_and(|record| record.superseded);
             let current = Box::new(Record { superseded, ..*current });
             let named =
                 if keys.is_empty() { commit.delta.changes.keys().cloned().collect() } else { keys.clone() };
-            let again = state.rebase(&keys, current)?;
+            let again = !keys.is_empty() && state.rebase(&keys, current, layer)?;
+            state.pending = None;
             Ok(if again { Step::Again(named) } else { Step::Over(Outcome::Conflict(named)) })
+        }
+        // Nothing happened under this event, so it can be tried anew from the session as it is now. What
+        // the request relied on is compared by value.
+        Committed::Behind { current, never } if never && pending.since.elapsed() < SURELY => {
+            let superseded = state.record.as_ref().is_some_and(|record| record.superseded);
+            let current = Box::new(Record { superseded, ..*current });
+            let outdated = match commit.policy {
+                Policy::Strict => commit.delta.changes.keys().cloned().collect(),
+                _ => state.outdated_writes(&commit.delta, &current),
+            };
+            let again = commit.policy != Policy::Strict && state.rebase(&outdated, current, layer)?;
+            state.pending = None;
+            Ok(if again { Step::Again(outdated) } else { Step::Over(Outcome::Conflict(outdated)) })
         }
         Committed::Gone(ended) => {
             drop(state);
             Ok(gone(session, ended))
         }
         Committed::Moved(to) => {
+            let anew = matches!(state.intent, Some(Intent::Reauthenticate(_)));
             drop(state);
-            Ok(moved(session, to))
+            // The old token of a renewal proves nothing any more.
+            let replaced = Ended { reason: EndReason::Replaced, at: None, device: None };
+            Ok(if anew { gone(session, replaced) } else { moved(session, to) })
         }
-        Committed::Unknown => {
+        Committed::Taken => {
+            state.pending = None;
+            Ok(Step::Moved)
+        }
+        Committed::Behind { .. } => {
             state.pending = None;
             Err(Error::msg(
                 ErrorKind::Unavailable,
@@ -328,7 +381,7 @@ async fn shield<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send 
 }
 
 /// Up to 1, 2, 4 … 32 ms, so that requests which collided do not collide again.
-fn jitter(tries: u32) -> Duration {
+pub(super) fn jitter(tries: u32) -> Duration {
     let mut byte = [0; 1];
     // Without random bytes there is no jitter; it is a courtesy, not a protection.
     let _ = getrandom::fill(&mut byte);

@@ -11,6 +11,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{
     Engine, Key, Login, Outcome,
     commit::commit,
+    replay::replayed,
     state::{CookieAction, Intent, State},
 };
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     id::{Address, SessionRef},
     record::{Authentication, EndReason, Ended, FieldName, Json, Version},
-    store::{Loaded, Touch},
+    store::{Loaded, Policy, Touch},
 };
 
 /// A request's session. Clones are handles to the same one, and may go to other tasks.
@@ -110,6 +111,9 @@ impl Session {
         let engine = &self.inner.engine;
         let idle = engine.settings.idle(at.class);
         let loaded = engine.store.load(at, self.inner.touch, idle).await?;
+        if let Loaded::Replayed { successor } = &loaded {
+            replayed(self, at, *successor).await?;
+        }
         let mut state = self.state();
         // Whoever came with the old token of a renewal has not got the new one by loading again.
         let superseded = state.record.as_ref().is_some_and(|record| record.superseded);
@@ -119,6 +123,9 @@ impl Session {
                 State::found(record)
             }
             Loaded::Ended(ended) => State::nothing(Some(ended)),
+            Loaded::Replayed { .. } => {
+                State::nothing(Some(Ended { reason: EndReason::Replayed, at: None, device: None }))
+            }
             Loaded::Missing => State::nothing(None),
         };
         state.replace(fresh);
@@ -176,11 +183,10 @@ impl Session {
     /// [`ErrorKind::Limit`] if the session would grow too large, [`ErrorKind::Encode`] if the value is
     /// not representable as JSON, [`ErrorKind::InvalidKey`] for a bad name. Nothing is changed then.
     pub fn insert<T: Serialize>(&self, key: impl Into<Key<T>>, value: &T) -> Result<()> {
-        let key = key.into();
-        let name = FieldName::new(key.name())?;
-        let value = encode(key.name(), value)?;
+        let target = key.into().target()?;
+        let value = encode(target.name.as_str(), value)?;
         let limits = &self.inner.engine.settings.limits;
-        self.state().open_to_write()?.set(name, value, key.is_secret(), limits)
+        self.state().open_to_write()?.set(target, value, limits)
     }
 
     /// Removes a value. Where there is none, nothing is changed and nothing committed.
@@ -219,14 +225,13 @@ impl Session {
         F: Fn(Option<T>) -> T + Send + 'static,
     {
         let key = key.into();
-        let name = FieldName::new(key.name())?;
-        let secret = key.is_secret();
+        let target = key.target()?;
         let replay = move |value: Option<&Json>| {
             let value = value.map(|value| decode(key.name(), value)).transpose()?;
             encode(key.name(), &f(value))
         };
         let limits = &self.inner.engine.settings.limits;
-        self.state().open_to_write()?.update(name, Box::new(replay), secret, limits)
+        self.state().open_to_write()?.update(target, Box::new(replay), limits)
     }
 
     /// Signs a user in: the commit makes a new session with a new token, and ends the one before, whose
@@ -285,6 +290,38 @@ impl Session {
             state.intent = Some(Intent::Renew);
         }
         Ok(())
+    }
+
+    /// Says that the user who is signed in has proved it again: by a second factor, for a step-up, after a
+    /// change of role or password. The commit moves the session to a new token in one script; the old one is
+    /// dead at once, unlike after [`renew`](Self::renew), and both timeouts start again (NIST SP 800-63B-4,
+    /// 5.1). Values stay.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotAuthenticated`] where nobody is signed in, [`ErrorKind::Superseded`] with the old token
+    /// of a renewed session.
+    pub fn reauthenticate(&self, method: impl Into<String>) -> Result<()> {
+        let mut state = self.state();
+        let state = state.open_to_write()?;
+        refuse_superseded(state)?;
+        let signed_in = state.ending.is_none() && state.record.as_ref().is_some_and(|r| r.user.is_some());
+        match &mut state.intent {
+            // A sign-in of this very request moves the session anyway.
+            Some(Intent::Login(login)) => login.method = Some(method.into()),
+            _ if !signed_in => {
+                let text = "nobody is signed in: only a user who is can prove it again; see `login`";
+                return Err(Error::msg(ErrorKind::NotAuthenticated, text));
+            }
+            intent => *intent = Some(Intent::Reauthenticate(Some(method.into()))),
+        }
+        Ok(())
+    }
+
+    /// What wins when two requests change this session at a time, for this request instead of the layer's
+    /// policy. A key's own policy stands above it.
+    pub fn set_policy(&self, policy: Policy) {
+        self.state().policy = Some(policy);
     }
 
     /// Commits now and tells the outcome. The layer commits whatever comes after.
@@ -389,6 +426,8 @@ impl Session {
     /// Drops what the handler changed but did not end.
     pub(crate) fn forget_changes(&self) {
         let mut state = self.state();
+        // Nobody is left who could get the value.
+        state.pending.take_if(|pending| pending.taking.is_some());
         if state.pending.is_none() {
             state.forget();
         }
@@ -423,14 +462,14 @@ fn refuse_superseded(state: &State) -> Result<()> {
     }
 }
 
-fn encode<T: Serialize>(name: &str, value: &T) -> Result<Json> {
+pub(super) fn encode<T: Serialize + ?Sized>(name: &str, value: &T) -> Result<Json> {
     serde_json::to_string(value).map(Json::from_text).map_err(|error| {
         Error::msg(ErrorKind::Encode, format!("session key {name:?}: the value is not representable as JSON"))
             .because(error)
     })
 }
 
-fn decode<T: DeserializeOwned>(name: &str, value: &Json) -> Result<T> {
+pub(super) fn decode<T: DeserializeOwned>(name: &str, value: &Json) -> Result<T> {
     serde_json::from_str(value.as_str()).map_err(|error| {
         // serde's own message may quote the value, so only its place is kept.
         let (line, column) = (error.line(), error.column());

@@ -2,6 +2,9 @@
 
 use std::{borrow::Cow, fmt, marker::PhantomData};
 
+use super::state::Target;
+use crate::{error::Result, record::FieldName, store::Policy};
+
 /// The name of a session value together with its type, so that both are written once.
 ///
 /// A plain `&str` works wherever a key is asked for; the type is then up to each call.
@@ -17,18 +20,19 @@ use std::{borrow::Cow, fmt, marker::PhantomData};
 pub struct Key<T> {
     name: Cow<'static, str>,
     secret: bool,
+    policy: Option<Policy>,
     value: PhantomData<fn() -> T>,
 }
 
 impl<T> Key<T> {
     /// A key. Its name is checked at the first write: 1 to 128 bytes without control characters.
     pub const fn new(name: &'static str) -> Self {
-        Self { name: Cow::Borrowed(name), secret: false, value: PhantomData }
+        Self { name: Cow::Borrowed(name), secret: false, policy: None, value: PhantomData }
     }
 
     /// A key whose name is only known at run time.
     pub fn dynamic(name: impl Into<String>) -> Self {
-        Self { name: Cow::Owned(name.into()), secret: false, value: PhantomData }
+        Self { name: Cow::Owned(name.into()), secret: false, policy: None, value: PhantomData }
     }
 
     /// Keeps the value out of the audit trail; that it changed is still told. Recovery can't bring it
@@ -36,6 +40,22 @@ impl<T> Key<T> {
     #[must_use]
     pub const fn secret(mut self) -> Self {
         self.secret = true;
+        self
+    }
+
+    /// What wins when two requests write this key at a time, instead of the layer's policy.
+    ///
+    /// ```
+    /// use cloakroom::{session::Key, store::Policy};
+    ///
+    /// // Whoever comes second is told so, also where the key was not read before.
+    /// const SEAT: Key<String> = Key::new("seat").with_policy(Policy::Strict);
+    /// // A lost update of this one harms nobody.
+    /// const THEME: Key<String> = Key::new("theme").with_policy(Policy::LastWriteWins);
+    /// ```
+    #[must_use]
+    pub const fn with_policy(mut self, policy: Policy) -> Self {
+        self.policy = Some(policy);
         self
     }
 
@@ -48,6 +68,22 @@ impl<T> Key<T> {
     pub const fn is_secret(&self) -> bool {
         self.secret
     }
+
+    /// What wins on this key, where that is not left to the layer.
+    pub const fn policy(&self) -> Option<Policy> {
+        self.policy
+    }
+
+    /// The key as the state takes it.
+    pub(super) fn target(&self) -> Result<Target> {
+        let name = FieldName::new(&self.name)?;
+        Ok(Target { name, secret: self.secret, policy: self.policy })
+    }
+
+    /// The same key whatever the type of its value.
+    pub(super) fn untyped(self) -> Key<()> {
+        Key { name: self.name, secret: self.secret, policy: self.policy, value: PhantomData }
+    }
 }
 
 impl<T> From<&str> for Key<T> {
@@ -58,12 +94,12 @@ impl<T> From<&str> for Key<T> {
 
 impl<T> Clone for Key<T> {
     fn clone(&self) -> Self {
-        Self { name: self.name.clone(), secret: self.secret, value: PhantomData }
+        Self { name: self.name.clone(), secret: self.secret, policy: self.policy, value: PhantomData }
     }
 }
 
 impl<T> fmt::Debug for Key<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Key").field("name", &self.name).field("secret", &self.secret).finish()
+        f.debug_struct("Key").field("name", &self.name).field("secret", &self.secret).finish_non_exhaustive()
     }
 }

@@ -44,13 +44,18 @@ mod handle;
 mod key;
 mod limits;
 mod login;
+mod operate;
+mod replay;
 mod settings;
 mod state;
+mod take;
 
 pub(crate) use commit::{Outcome, commit};
 pub use handle::{Saved, Session};
 pub use key::Key;
 pub use limits::Limits;
 pub use login::Login;
+pub use operate::{CounterKey, ListKey};
+pub use replay::ReplayPolicy;
 pub(crate) use settings::{Engine, Settings};
 pub(crate) use state::CookieAction;

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::Limits;
+use super::{Limits, ReplayPolicy};
 use crate::{
     error::Result,
     id::{IdleClass, Shard, Token},
@@ -19,6 +19,7 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     pub(crate) policy: Policy,
     pub(crate) replay: Duration,
+    pub(crate) on_replay: ReplayPolicy,
 }
 
 impl Settings {
@@ -41,6 +42,7 @@ impl Default for Settings {
             limits: Limits::default(),
             policy: Policy::default(),
             replay: Duration::from_secs(1),
+            on_replay: ReplayPolicy::default(),
         }
     }
 }

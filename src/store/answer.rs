@@ -16,6 +16,11 @@ pub enum Loaded {
     Found(Box<Record>),
     /// It ended, and this is known of its end.
     Ended(Ended),
+    /// It was renewed, and the token's grace is over: somebody uses a token that its owner has replaced.
+    Replayed {
+        /// Where the session went.
+        successor: Address,
+    },
     /// Nothing is known of it.
     Missing,
 }
@@ -43,7 +48,8 @@ pub enum Committed {
         version: Version,
         /// By the store's clock.
         at: Timestamp,
-        /// The session as it is now, where others changed it since it was loaded.
+        /// The session as it is now, where others changed it since it was loaded, or where this is the
+        /// answer to a repeat.
         merged: Option<Box<Record>>,
     },
     /// Nothing is changed: somebody else changed what this request had read and wanted to write.
@@ -57,9 +63,17 @@ pub enum Committed {
     Gone(Ended),
     /// Nothing is changed: the session was renewed and lives at this address now.
     Moved(Address),
-    /// Nothing is changed: so much was committed since the load that a repeat can't be told from a
-    /// first try.
-    Unknown,
+    /// Nothing is changed: so much was committed since the load that the store can't place the base any
+    /// more.
+    Behind {
+        /// The session as it is now.
+        current: Box<Record>,
+        /// Whether the store remembers every event of the last [ten seconds](crate::record::History::SPAN),
+        /// and this one is not among them. Otherwise it may have happened under this very event before.
+        never: bool,
+    },
+    /// Nothing is changed: something lives where a renewal was to go. Take another token.
+    Taken,
 }
 
 /// What [`end`](super::SessionStore::end) did.

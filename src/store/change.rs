@@ -100,13 +100,27 @@ pub struct Commit {
     pub context: Arc<RequestContext>,
 }
 
-/// A session's move to a new token without a change of privilege.
-#[derive(Clone, Copy, Debug)]
+/// A session's move to a new token.
+#[derive(Clone, Debug)]
 pub struct Renewal {
     /// The hash of the new token, on the same shard.
     pub to: Address,
     /// How long the old token leads to the new session at most, in case nobody ever uses the new one.
     pub grace: Duration,
+    /// How long it is remembered that the old token was renewed, so that its reuse is noticed.
+    pub remember: Duration,
+    /// Set where the user proved again who they are. The old token is dead at once then, and both
+    /// timeouts start again.
+    pub anew: Option<Anew>,
+}
+
+/// A sign-in of the user who is signed in already: a second factor, a step-up, a changed role.
+#[derive(Clone, Debug)]
+pub struct Anew {
+    /// Who, and how.
+    pub sign_in: SignIn,
+    /// How long the session lives at most from now on.
+    pub absolute: Duration,
 }
 
 /// The end of a session.

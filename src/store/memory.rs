@@ -15,7 +15,9 @@ use crate::{
     clock::{Clock, SystemClock, Timestamp},
     error::Error,
     id::{Address, EventId, SessionRef, Shard, ShardCount},
-    record::{Base, EndReason, Ended, Field, FieldName, History, Record, Relation, Version, merge},
+    record::{
+        Authentication, Base, EndReason, Ended, Field, FieldName, History, Record, Relation, Version, merge,
+    },
 };
 
 /// Sessions in this process: for development and tests, with nothing to install.
@@ -57,10 +59,33 @@ struct Live {
     predecessor: Option<SessionRef>,
 }
 
+impl Live {
+    /// The session as it is at this moment.
+    fn at(&self, now: Timestamp) -> Box<Record> {
+        let mut record = self.record.clone();
+        record.loaded_at = now;
+        record.expires_in = self.expires_at.min(record.deadline).since(now);
+        Box::new(record)
+    }
+
+    /// The version that a commit made here, if it did.
+    fn version_of(&self, event: EventId) -> Option<Version> {
+        self.history.version_of(self.record.base.version, event)
+    }
+}
+
 #[derive(Clone)]
 enum Aftermath {
-    Ended { ended: Ended, by: EventId, fields: BTreeMap<FieldName, Field> },
-    Moved(Address),
+    Ended {
+        ended: Ended,
+        by: EventId,
+        fields: BTreeMap<FieldName, Field>,
+    },
+    /// The old token leads there until then.
+    Moved {
+        to: Address,
+        until: Timestamp,
+    },
 }
 
 /// How often creations sweep out what has run out.
@@ -173,7 +198,8 @@ impl State {
         let Some(live) = self.alive(&at.reference, now) else {
             return match self.what_became(&at.reference, now) {
                 Some(Aftermath::Ended { ended, .. }) => Loaded::Ended(ended),
-                Some(Aftermath::Moved(to)) => match self.load(to, touch, idle, now, audit, false) {
+                Some(Aftermath::Moved { to, until }) if now >= until => Loaded::Replayed { successor: to },
+                Some(Aftermath::Moved { to, .. }) => match self.load(to, touch, idle, now, audit, false) {
                     Loaded::Found(mut record) => {
                         record.superseded = true;
                         Loaded::Found(record)
@@ -186,23 +212,21 @@ impl State {
         if touch == Touch::Refresh {
             live.expires_at = now.plus(idle);
         }
-        let mut record = live.record.clone();
-        record.loaded_at = now;
-        record.expires_in = live.expires_at.min(record.deadline).since(now);
+        let record = live.at(now);
         if direct && let Some(predecessor) = live.predecessor.take() {
             // The new token is in use, so the old one has only the requests under way to serve.
-            if let Some((until, Aftermath::Moved(_))) = self.aftermath.get_mut(&predecessor) {
+            if let Some((_, Aftermath::Moved { until, .. })) = self.aftermath.get_mut(&predecessor) {
                 *until = now.plus(GRACE_AFTER_USE).min(*until);
             }
         }
-        Loaded::Found(Box::new(record))
+        Loaded::Found(record)
     }
 
     fn create(&mut self, create: &Create, now: Timestamp, audit: bool) -> Created {
         let reference = create.at.reference;
         if let Some(live) = self.sessions.get(&reference) {
             let first = Version::new(1);
-            return match live.history.version_of(live.record.base.version, create.event) {
+            return match live.version_of(create.event) {
                 Some(version) if version == first => Created::Created { at: live.record.created_at },
                 _ => Created::Taken,
             };
@@ -237,13 +261,17 @@ impl State {
             return Committed::Gone(Ended { reason: end.reason, at: None, device: None });
         }
         if self.alive(&reference, now).is_none() {
+            if let Some(renewal) = &commit.renewal
+                && let Some(live) = self.alive(&renewal.to.reference, now)
+                && let Some(version) = live.version_of(commit.event)
+            {
+                return Committed::Committed { version, at: now, merged: Some(live.at(now)) };
+            }
             return match self.what_became(&reference, now) {
-                Some(Aftermath::Moved(to)) => match self.repeated(&to.reference, commit) {
-                    Some(version) if commit.renewal.is_some() => {
-                        Committed::Committed { version, at: now, merged: None }
-                    }
-                    _ => Committed::Moved(to),
-                },
+                Some(Aftermath::Moved { until, .. }) if now >= until => {
+                    Committed::Gone(Ended { reason: EndReason::Replayed, at: Some(until), device: None })
+                }
+                Some(Aftermath::Moved { to, .. }) => Committed::Moved(to),
                 Some(Aftermath::Ended { ended, .. }) => Committed::Gone(ended),
                 None => Committed::Gone(Ended::UNKNOWN),
             };
@@ -252,41 +280,44 @@ impl State {
             return Committed::Gone(Ended::UNKNOWN);
         };
         let (current, fields) = (live.record.base, &live.record.fields);
-        let conflict = |keys| {
-            let mut record = live.record.clone();
-            record.loaded_at = now;
-            Committed::Conflict { keys, current: Box::new(record) }
-        };
+        let conflict = |keys| Committed::Conflict { keys, current: live.at(now) };
+        let mut keys = Vec::new();
         let relation = live.history.relate(current, commit.base, commit.event);
         match relation {
             Relation::Repeat => {
-                let version = live.history.version_of(current.version, commit.event);
-                let version = version.unwrap_or(current.version);
-                return Committed::Committed { version, at: now, merged: None };
+                let version = live.version_of(commit.event).unwrap_or(current.version);
+                return Committed::Committed { version, at: now, merged: Some(live.at(now)) };
             }
             Relation::Current => {}
             Relation::Fork => return conflict(Vec::new()),
-            Relation::TooFar => return Committed::Unknown,
+            Relation::TooFar => {
+                return Committed::Behind { current: live.at(now), never: live.history.is_complete() };
+            }
             Relation::Behind => match commit.policy {
                 Policy::Strict => return conflict(Vec::new()),
                 Policy::LastWriteWins => {}
                 Policy::Merge => {
-                    let keys = merge::conflicts(fields, &commit.delta, commit.base.version);
-                    if !keys.is_empty() {
-                        return conflict(keys);
-                    }
+                    keys = merge::conflicts(fields, &commit.delta, commit.base.version);
                 }
             },
+        }
+        keys.extend(merge::not_applicable(fields, &commit.delta));
+        if !keys.is_empty() {
+            return conflict(keys);
         }
         if let Some(renewal) = &commit.renewal {
             let taken = self.sessions.contains_key(&renewal.to.reference)
                 || self.what_became(&renewal.to.reference, now).is_some();
             if taken {
-                return Committed::Unknown;
+                return Committed::Taken;
             }
         }
         let version = current.version.next();
-        self.append(audit, commit.at, now, version, current.head, &Payload::from(commit));
+        if audit {
+            // The trail tells what the operations came to.
+            let told = Commit { delta: merge::resolved(fields, &commit.delta), ..commit.clone() };
+            self.append(audit, commit.at, now, version, current.head, &Payload::from(&told));
+        }
         let Some(live) = self.sessions.get_mut(&reference) else {
             return Committed::Gone(Ended::UNKNOWN);
         };
@@ -294,20 +325,29 @@ impl State {
         live.record.base = Base { version, head: commit.event };
         live.history.push(commit.event, now);
         live.expires_at = now.plus(commit.idle);
-        let merged = (relation == Relation::Behind).then(|| {
-            let mut record = live.record.clone();
-            record.loaded_at = now;
-            record.expires_in = commit.idle.min(record.deadline.since(now));
-            Box::new(record)
-        });
+        if let Some(anew) = commit.renewal.as_ref().and_then(|renewal| renewal.anew.as_ref()) {
+            live.record.user = Some(anew.sign_in.user.clone());
+            live.record.authentication =
+                Some(Authentication { at: now, method: anew.sign_in.method.clone() });
+            live.record.deadline = now.plus(anew.absolute);
+        }
+        let merged = (relation == Relation::Behind).then(|| live.at(now));
         if let Some(renewal) = &commit.renewal
             && let Some(mut live) = self.sessions.remove(&reference)
         {
             live.record.address = renewal.to;
-            live.predecessor = Some(reference);
+            let device = live.record.device.clone();
+            live.predecessor = renewal.anew.is_none().then_some(reference);
             self.sessions.insert(renewal.to.reference, live);
-            let moved = (now.plus(renewal.grace), Aftermath::Moved(renewal.to));
-            self.aftermath.insert(reference, moved);
+            let aftermath = match renewal.anew {
+                None => Aftermath::Moved { to: renewal.to, until: now.plus(renewal.grace) },
+                Some(_) => Aftermath::Ended {
+                    ended: Ended { reason: EndReason::Replaced, at: Some(now), device },
+                    by: commit.event,
+                    fields: BTreeMap::new(),
+                },
+            };
+            self.aftermath.insert(reference, (now.plus(renewal.remember), aftermath));
         }
         Committed::Committed { version, at: now, merged }
     }
@@ -320,7 +360,7 @@ impl State {
                     Finished::Ended { at: ended.at.unwrap_or(now), event: by, fields }
                 }
                 Some(Aftermath::Ended { ended, .. }) => Finished::Gone(ended),
-                Some(Aftermath::Moved(to)) => Finished::Moved(to),
+                Some(Aftermath::Moved { to, .. }) => Finished::Moved(to),
                 None => Finished::Gone(Ended::UNKNOWN),
             };
         }
@@ -367,12 +407,6 @@ impl State {
     fn what_became(&self, reference: &SessionRef, now: Timestamp) -> Option<Aftermath> {
         let (until, aftermath) = self.aftermath.get(reference)?;
         (*until > now).then(|| aftermath.clone())
-    }
-
-    /// The version that this very commit made in the session at `reference`, if it did.
-    fn repeated(&self, reference: &SessionRef, commit: &Commit) -> Option<Version> {
-        let live = self.sessions.get(reference)?;
-        live.history.version_of(live.record.base.version, commit.event)
     }
 
     fn append(

@@ -30,7 +30,7 @@ pub mod redis;
 use std::time::Duration;
 
 pub use answer::{Committed, Created, Finished, Loaded};
-pub use change::{Commit, Create, End, Policy, Renewal, SignIn};
+pub use change::{Anew, Commit, Create, End, Policy, Renewal, SignIn};
 pub(crate) use change::{GRACE_AFTER_USE, REMEMBER};
 pub(crate) use erased::ErasedStore;
 pub use memory::MemoryStore;

@@ -17,6 +17,7 @@ mod checker;
 mod cluster;
 mod crashes;
 mod duplicates;
+mod operations;
 mod outages;
 mod partitions;
 mod poison;

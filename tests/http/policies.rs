@@ -10,6 +10,8 @@ everywhere!(
     strict_leaves_requests_alone_that_meet_nobody,
     last_write_wins_refuses_nothing,
     no_policy_resurrects,
+    a_handler_chooses_its_own_policy,
+    a_key_has_a_policy_of_its_own,
 );
 
 fn policy(policy: Policy) -> SessionConfig {
@@ -68,5 +70,45 @@ async fn no_policy_resurrects(setup: Setup) {
         let answer = held.release().await;
         assert_eq!((answer.status, answer.issued()), (409, None), "{chosen:?}");
         assert_eq!(world.sessions(), 0);
+    }
+}
+
+async fn a_handler_chooses_its_own_policy(setup: Setup) {
+    for (layer, steps, status) in [
+        (Policy::Merge, "policy strict; hold; write b 1", 409),
+        (Policy::Merge, "policy last; read a; hold; write a 2", 200),
+        (Policy::Strict, "policy merge; hold; write b 1", 200),
+        (Policy::Strict, "policy merge; read a; hold; write a 2", 409),
+        (Policy::Strict, "policy merge; hold; count a", 200),
+        (Policy::LastWriteWins, "policy merge; read a; hold; write a 2", 409),
+        (Policy::LastWriteWins, "policy strict; hold; write b 2", 409),
+    ] {
+        let world = setup.with(policy(layer)).await;
+        let token = world.run(NOBODY, "write a 1").await.token();
+        let held = world.hold(&token, steps).await;
+        let _ = world.run(&token, "write a 5").await;
+        assert_eq!(held.release().await.status, status, "{layer:?}: {steps}");
+    }
+}
+
+async fn a_key_has_a_policy_of_its_own(setup: Setup) {
+    for (layer, steps, status) in [
+        // Strict about one key: written or not before, read or not, but nobody else's business.
+        (Policy::Merge, "hold; strict a 2", 409),
+        (Policy::Merge, "hold; strict new 2", 409),
+        (Policy::Merge, "hold; strict b 2", 200),
+        (Policy::Merge, "read a; hold; last a 2", 200),
+        (Policy::Strict, "hold; merge a 2", 200),
+        (Policy::Strict, "hold; merge a 2; write b 1", 409),
+        (Policy::Strict, "read a; hold; last a 2", 200),
+        (Policy::LastWriteWins, "read a; hold; merge a 2", 409),
+        (Policy::LastWriteWins, "hold; strict a 2", 409),
+        (Policy::LastWriteWins, "read b; read a; save; hold; write a 2", 200),
+    ] {
+        let world = setup.with(policy(layer)).await;
+        let token = world.run(NOBODY, "write a 1; write b 1").await.token();
+        let held = world.hold(&token, steps).await;
+        let _ = world.run(&token, "write a 5; write new 5").await;
+        assert_eq!(held.release().await.status, status, "{layer:?}: {steps}");
     }
 }

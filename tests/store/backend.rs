@@ -16,7 +16,7 @@ use cloakroom::{
     id::{Address, EventId, IdleClass, SessionRef, Shard, ShardCount},
     record::{Base, Change, Delta, EndReason, FieldName, Json, Record, Version, Write},
     store::{
-        Commit, Committed, Create, Created, End, Finished, Loaded, MemoryStore, Policy, RedisStore,
+        Commit, Committed, Create, Created, End, Finished, Loaded, MemoryStore, Policy, RedisStore, Renewal,
         SessionStore, Touch,
     },
 };
@@ -175,6 +175,11 @@ pub fn change(record: &Record, delta: Delta) -> Commit {
         user: None,
         context: Arc::new(RequestContext::default()),
     }
+}
+
+/// A move to a new token, whose old one leads there for as long as a test runs.
+pub fn renewal(to: Address) -> Renewal {
+    Renewal { to, grace: IDLE, remember: 2 * IDLE, anew: None }
 }
 
 pub fn ending(at: Address, reason: EndReason) -> End {

@@ -2,10 +2,10 @@
 
 use cloakroom::{
     record::{EndReason, Version},
-    store::{Committed, Finished, Loaded, Renewal, SessionStore as _},
+    store::{Committed, Finished, Loaded, SessionStore as _},
 };
 
-use crate::backend::{Backend, IDLE, beside, change, ending, is, set, values};
+use crate::backend::{Backend, beside, change, ending, is, set, values};
 
 pub async fn an_end_is_final(backend: Backend) {
     let (at, _) = backend.create(&[("a", "1")]).await;
@@ -44,7 +44,7 @@ pub async fn a_commit_after_the_end_revives_nothing(backend: Backend) {
     let (at, base) = backend.create(&[("a", "1")]).await;
     let _ = backend.end(&ending(at, EndReason::LoggedOut)).await;
     let mut late = change(&base, set(&[("a", "2")]));
-    for renewal in [None, Some(Renewal { to: beside(at), grace: IDLE })] {
+    for renewal in [None, Some(crate::backend::renewal(beside(at)))] {
         late.renewal = renewal;
         match backend.commit(&late).await {
             Committed::Gone(ended) => assert_eq!(ended.reason, EndReason::LoggedOut),
@@ -58,7 +58,7 @@ pub async fn a_renewed_session_is_found_by_both(backend: Backend) {
     let (at, base) = backend.create(&[("a", "1")]).await;
     let to = beside(at);
     let mut renew = change(&base, set(&[("b", "2")]));
-    renew.renewal = Some(Renewal { to, grace: IDLE });
+    renew.renewal = Some(crate::backend::renewal(to));
     backend.committed(&renew).await;
 
     let by_old = backend.found(at).await;
@@ -80,7 +80,7 @@ pub async fn a_commit_at_the_old_address_is_told_where_to_go(backend: Backend) {
     let (at, base) = backend.create(&[("a", "1")]).await;
     let to = beside(at);
     let mut renew = change(&base, set(&[]));
-    renew.renewal = Some(Renewal { to, grace: IDLE });
+    renew.renewal = Some(crate::backend::renewal(to));
     backend.committed(&renew).await;
 
     let mut late = change(&base, set(&[("b", "2")]));
@@ -89,7 +89,7 @@ pub async fn a_commit_at_the_old_address_is_told_where_to_go(backend: Backend) {
     assert_eq!(backend.committed(&late).await, Version::new(3), "and it merges there");
 
     let mut second = change(&base, set(&[]));
-    second.renewal = Some(Renewal { to: beside(at), grace: IDLE });
+    second.renewal = Some(crate::backend::renewal(beside(at)));
     assert_eq!(backend.commit(&second).await, Committed::Moved(to), "of two renewals one wins");
 }
 
@@ -97,7 +97,7 @@ pub async fn the_old_address_ends_the_successor_by_its_new_one(backend: Backend)
     let (at, base) = backend.create(&[("a", "1")]).await;
     let to = beside(at);
     let mut renew = change(&base, set(&[]));
-    renew.renewal = Some(Renewal { to, grace: IDLE });
+    renew.renewal = Some(crate::backend::renewal(to));
     backend.committed(&renew).await;
 
     let mut end = ending(at, EndReason::LoggedOut);

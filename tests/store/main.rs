@@ -16,6 +16,7 @@ mod clients;
 mod ending;
 mod life;
 mod merging;
+mod operations;
 mod repeats;
 mod shapes;
 
@@ -50,6 +51,10 @@ over_every_store![
     merging::a_forked_base_conflicts,
     merging::too_far_behind_changes_nothing,
     merging::thirty_two_writers_of_different_keys,
+    operations::operations_come_to_the_same_everywhere,
+    operations::a_repeated_operation_happens_once,
+    operations::a_sign_in_anew_is_one_commit,
+    operations::the_grace_ends_and_is_remembered,
     repeats::a_repeated_create_is_the_same_session,
     repeats::a_repeated_commit_happens_once,
     repeats::a_repeated_end_answers_the_same_fields,

@@ -3,10 +3,10 @@
 use cloakroom::{
     id::EventId,
     record::{EndReason, Version},
-    store::{Created, Finished, Renewal, SessionStore as _},
+    store::{Created, Finished, SessionStore as _},
 };
 
-use crate::backend::{Backend, IDLE, beside, change, creation, ending, is, set, set_watched, values};
+use crate::backend::{Backend, beside, change, creation, ending, is, set, set_watched, values};
 
 pub async fn a_repeated_create_is_the_same_session(backend: Backend) {
     let create = creation(&[("a", "1")]);
@@ -49,7 +49,7 @@ pub async fn a_repeated_renewal_happens_once(backend: Backend) {
     let (at, base) = backend.create(&[("n", "0")]).await;
     let to = beside(at);
     let mut renew = change(&base, set(&[("n", "1")]));
-    renew.renewal = Some(Renewal { to, grace: IDLE });
+    renew.renewal = Some(crate::backend::renewal(to));
     for _ in 0..2 {
         assert_eq!(backend.committed(&renew).await, Version::new(2));
     }

@@ -1,6 +1,6 @@
 //! From an entry, however broken, to a row that PostgreSQL takes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
@@ -186,17 +186,22 @@ fn delta(payload: &ParsedPayload<'_>) -> Option<Option<String>> {
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         cleared: bool,
         #[serde(skip_serializing_if = "Option::is_none")]
-        set: Option<&'a RawValue>,
+        set: Option<BTreeMap<String, &'a RawValue>>,
         #[serde(skip_serializing_if = "<[String]>::is_empty")]
         removed: &'a [String],
         #[serde(skip_serializing_if = "<[String]>::is_empty")]
         secret: &'a [String],
     }
-    let ParsedPayload { cleared, set, removed, secret, .. } = payload;
+    let ParsedPayload { cleared, removed, secret, .. } = payload;
+    let mut set = None;
+    for object in [payload.set, payload.results].into_iter().flatten() {
+        let members: BTreeMap<String, &RawValue> = serde_json::from_str(object.get()).ok()?;
+        set.get_or_insert_with(BTreeMap::new).extend(members);
+    }
     if !cleared && set.is_none() && removed.is_empty() && secret.is_empty() {
         return Some(None);
     }
-    let json = serde_json::to_string(&Delta { cleared: *cleared, set: *set, removed, secret }).ok()?;
+    let json = serde_json::to_string(&Delta { cleared: *cleared, set, removed, secret }).ok()?;
     jsonb::accepts(&json).then_some(Some(json))
 }
 

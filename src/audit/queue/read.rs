@@ -77,16 +77,47 @@ impl FromRedisValue for Waiting {
         };
         let mut entry =
             Self { id, original: None, version: Vec::new(), predecessor: Vec::new(), payload: Vec::new() };
+        let mut results = Results::default();
         for (name, value) in fields {
             match name.as_slice() {
                 b"v" => entry.version = value,
                 b"p" => entry.predecessor = value,
                 b"e" => entry.payload = value,
                 b"id" => entry.original = StreamId::from_bytes(&value),
+                [b'.', name @ ..] => {
+                    results.push(name, &value);
+                }
                 _ => {}
             }
         }
+        results.splice_into(&mut entry.payload);
         Ok(entry)
+    }
+}
+
+/// What the commit script worked out, as a member of the payload.
+#[derive(Default)]
+struct Results(Vec<u8>);
+
+impl Results {
+    fn push(&mut self, name: &[u8], value: &[u8]) {
+        let name = serde_json::to_string(&String::from_utf8_lossy(name)).unwrap_or_default();
+        self.0.push(if self.0.is_empty() { b'{' } else { b',' });
+        self.0.extend_from_slice(name.as_bytes());
+        self.0.push(b':');
+        self.0.extend_from_slice(value);
+    }
+
+    /// The payload is an object that has members. Whatever else it is, it is kept as it is, with the
+    /// results behind it.
+    fn splice_into(self, payload: &mut Vec<u8>) {
+        if self.0.is_empty() {
+            return;
+        }
+        let closed = payload.pop_if(|last| *last == b'}').is_some();
+        payload.extend_from_slice(b",\"results\":");
+        payload.extend_from_slice(&self.0);
+        payload.extend_from_slice(if closed { b"}}" } else { b"}" });
     }
 }
 
@@ -107,6 +138,21 @@ mod tests {
                 .unwrap();
         assert_eq!((read.version.as_slice(), read.payload.as_slice()), (b"3".as_slice(), b"{}".as_slice()));
         assert_eq!((read.id.to_string(), read.origin().to_string()), ("7-0".into(), "5-1".into()));
+
+        let counted = [
+            bulk("v"),
+            bulk("3"),
+            bulk("e"),
+            bulk("{\"a\":1}"),
+            bulk(".n\""),
+            bulk("7"),
+            bulk(".m"),
+            bulk("[]"),
+        ];
+        let read: Waiting =
+            FromRedisValue::from_redis_value(Value::Array(vec![bulk("7-0"), Value::Array(counted.into())]))
+                .unwrap();
+        assert_eq!(read.payload, br#"{"a":1,"results":{"n\"":7,"m":[]}}"#);
 
         let foreign = Value::Array(vec![bulk("7-0"), Value::Array(vec![bulk("x"), bulk("y")])]);
         let read: Waiting = FromRedisValue::from_redis_value(foreign).unwrap();

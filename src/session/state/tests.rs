@@ -5,6 +5,8 @@ use crate::{
     audit::RequestContext,
     clock::Timestamp,
     id::{EventId, IdleClass, Token, system_random},
+    record::{Operation, Version},
+    session::Limits,
     store::{Create, End},
 };
 
@@ -42,7 +44,8 @@ fn increment(state: &mut State) {
         let value: u64 = value.map_or(0, |value| value.as_str().parse().unwrap());
         Ok(Json::from_text((value + 1).to_string()))
     });
-    state.update(name(), replay, false, &Limits::default()).unwrap();
+    let target = Target { name: name(), secret: false, policy: None };
+    state.update(target, replay, &Limits::default()).unwrap();
 }
 
 fn seen(state: &mut State) -> u64 {
@@ -60,8 +63,16 @@ fn sent(state: &State) -> Pending {
         user: None,
         context: Arc::new(RequestContext::default()),
     };
-    let (delta, replayed) = (state.delta.clone(), state.replay_counts());
-    Pending { job: Arc::new(Job::End(end)), delta, replayed, ending: None, intent: None }
+    Pending {
+        job: Arc::new(Job::End(end)),
+        delta: state.delta.clone(),
+        carried: state.counts(),
+        wipes: state.wipes,
+        ending: None,
+        intent: None,
+        since: Instant::now(),
+        taking: None,
+    }
 }
 
 #[test]
@@ -74,7 +85,7 @@ fn an_update_made_while_another_is_stored_counts_once() {
     // Somebody else had counted, too: the store answers 5 where this request saw 2.
     state.settle(&pending, Some(record(5, 3)));
     assert_eq!(seen(&mut state), 6, "the second starts from what is stored");
-    assert!(state.rebase(&[name()], record(10, 4)).unwrap());
+    assert!(state.rebase(&[name()], record(10, 4), Policy::Merge).unwrap());
     assert_eq!(seen(&mut state), 11, "and the first is not run again");
 }
 
@@ -96,4 +107,61 @@ fn removing_what_is_not_there_asks_for_nothing() {
     assert!(!state.wants_commit(true));
     state.remove(name());
     assert!(state.wants_commit(true));
+}
+
+fn add(state: &mut State, by: i64) {
+    let target = Target { name: name(), secret: false, policy: None };
+    state.operate(target, Operation::Increment(by), &Limits::default()).unwrap();
+}
+
+#[test]
+fn an_operation_made_while_another_is_stored_counts_once() {
+    // What comes after the first was sent, what the store answers, what the handler sees then.
+    type Step = fn(&mut State);
+    let cases: [(Step, u64); 5] = [
+        (|state| add(state, 10), 60),
+        (increment, 51),
+        (
+            |state| {
+                add(state, 10);
+                increment(state);
+            },
+            61,
+        ),
+        (
+            |state| {
+                state.clear();
+                add(state, 10);
+            },
+            10,
+        ),
+        (
+            |state| {
+                let target = Target { name: name(), secret: false, policy: None };
+                state.set(target, Json::from_text("3"), &Limits::default()).unwrap();
+            },
+            3,
+        ),
+    ];
+    for (number, (then, expected)) in cases.into_iter().enumerate() {
+        let mut state = State::found(record(1, 1));
+        add(&mut state, 1);
+        let pending = sent(&state);
+        state.pending = Some(pending.clone());
+        then(&mut state);
+        // Others had counted, too.
+        state.settle(&pending, Some(record(50, 3)));
+        assert_eq!(seen(&mut state), expected, "case {number}");
+        assert!(state.wants_commit(true));
+    }
+}
+
+#[test]
+fn a_clear_made_while_another_is_stored_is_not_forgotten() {
+    let mut state = State::found(record(1, 1));
+    state.clear();
+    let pending = sent(&state);
+    state.clear();
+    state.settle(&pending, Some(record(50, 3)));
+    assert!(state.wants_commit(true), "what others wrote between the two goes, too");
 }

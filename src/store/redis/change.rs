@@ -1,4 +1,4 @@
-//! The three scripts, each behind one typed function.
+//! The scripts, each behind one typed function.
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
@@ -13,15 +13,24 @@ use crate::{
     clock::{Timestamp, millis},
     error::{Error, ErrorKind, Result},
     id::{Address, SessionRef},
-    record::{Ended, FieldName, Version},
+    record::{Ended, FieldName, Version, merge},
     store::{Commit, Committed, Create, Created, End, Finished, Policy},
 };
 
 static CREATE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/create.lua")));
 static COMMIT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/commit.lua")));
+static GRACE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/grace.lua")));
 static END: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/end.lua")));
 
 pub(super) async fn create(store: &RedisStore, create: &Create) -> Result<Created> {
+    // A new session has no values that an operation could start from.
+    let resolved;
+    let create = if create.delta.has_operations() {
+        resolved = Create { delta: merge::resolved(&BTreeMap::new(), &create.delta), ..create.clone() };
+        &resolved
+    } else {
+        create
+    };
     let (keys, at) = (&store.keys, create.at);
     let hash = keys.hash(&at.reference);
     let sign_in = create.sign_in.as_ref();
@@ -56,12 +65,12 @@ pub(super) async fn commit(store: &RedisStore, commit: &Commit) -> Result<Commit
     let (keys, at) = (&store.keys, commit.at);
     let hash = keys.hash(&at.reference);
     let session = keys.session(at.shard, &hash);
-    let (target, reference, grace) = match &commit.renewal {
+    let (target, reference) = match &commit.renewal {
         Some(renewal) => {
             let to = keys.session(at.shard, &keys.hash(&renewal.to.reference));
-            (to, renewal.to.reference.as_bytes().as_slice(), millis(renewal.grace))
+            (to, renewal.to.reference.as_bytes().as_slice())
         }
-        None => (session.clone(), [].as_slice(), 0),
+        None => (session.clone(), [].as_slice()),
     };
     let mut script = COMMIT.prepare_invoke();
     script
@@ -81,15 +90,22 @@ pub(super) async fn commit(store: &RedisStore, commit: &Commit) -> Result<Commit
         })
         .arg(store.payload(|| Payload::from(commit)))
         .arg(u8::from(commit.delta.clear))
-        .arg(reference)
-        .arg(grace)
-        .arg(hash);
+        .arg(reference);
+    if let Some(renewal) = &commit.renewal {
+        let anew = renewal.anew.as_ref();
+        script
+            .arg(millis(renewal.grace))
+            .arg(hash)
+            .arg(millis(renewal.remember))
+            .arg(anew.map(|anew| millis(anew.absolute).to_string()).unwrap_or_default())
+            .arg(anew.map_or("", |anew| &anew.sign_in.user))
+            .arg(anew.and_then(|anew| anew.sign_in.method.as_deref()).unwrap_or(""));
+    }
     for (mode, name, value) in changes(&commit.delta) {
         script.arg(mode).arg(name).arg(value);
     }
     let mut answer = Answer::of(store.connection.script(&script).await?)?;
-    let here =
-        Address { reference: commit.renewal.map_or(at.reference, |renewal| renewal.to.reference), ..at };
+    let here = commit.renewal.as_ref().map_or(at, |renewal| renewal.to);
     match answer.word().as_slice() {
         b"committed" => {
             let version = Version::new(answer.number()?);
@@ -119,9 +135,23 @@ pub(super) async fn commit(store: &RedisStore, commit: &Commit) -> Result<Commit
         }
         b"gone" => Ok(Committed::Gone(answer.ended())),
         b"moved" => Ok(Committed::Moved(answer.successor(at)?)),
-        b"unknown" => Ok(Committed::Unknown),
+        b"behind" => {
+            let fields = answer.take();
+            let now = answer.timestamp()?;
+            let session = Hash::from_value(fields).and_then(|hash| hash.into_session(at, now, commit.idle));
+            let current = Box::new(session.ok_or_else(strange)?.record);
+            Ok(Committed::Behind { current, never: answer.word() == b"1" })
+        }
+        b"taken" => Ok(Committed::Taken),
         _ => Err(strange()),
     }
+}
+
+/// See the script.
+pub(super) async fn shorten_grace(store: &RedisStore, at: Address, from: &str, end: Timestamp) -> Result<()> {
+    let mut script = GRACE.prepare_invoke();
+    script.key(store.keys.aftermath(at.shard, from)).arg(end.as_millis());
+    store.connection.script::<i64>(&script).await.map(drop)
 }
 
 pub(super) async fn end(store: &RedisStore, end: &End) -> Result<Finished> {

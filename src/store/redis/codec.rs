@@ -10,7 +10,10 @@ use redis::Value;
 use crate::{
     clock::Timestamp,
     id::{Address, EventId, SessionRef},
-    record::{Authentication, Base, Delta, EndReason, Ended, Field, FieldName, Json, Record, Version, Write},
+    record::{
+        Authentication, Base, Change, Delta, EndReason, Ended, Field, FieldName, Json, Operation, Record,
+        Version, Write,
+    },
 };
 
 /// Names of the application's keys begin with this; all other fields are ours.
@@ -61,7 +64,8 @@ impl Hash {
         match meta.get(&b"kind"[..])?.as_slice() {
             b"moved" => {
                 let to: [u8; 32] = meta.get(&b"to"[..])?.as_slice().try_into().ok()?;
-                Some(Aftermath::Moved(SessionRef::from_bytes(to)))
+                let until = Timestamp::from_millis(meta.get(&b"until"[..]).and_then(|text| number(text))?);
+                Some(Aftermath::Moved { to: SessionRef::from_bytes(to), until })
             }
             _ => {
                 let mut take = |name: &[u8]| meta.remove(name).unwrap_or_default();
@@ -120,7 +124,7 @@ pub(super) struct Session {
 
 /// An aftermath hash as read.
 pub(super) enum Aftermath {
-    Moved(SessionRef),
+    Moved { to: SessionRef, until: Timestamp },
     Ended(Ended),
 }
 
@@ -146,24 +150,44 @@ fn field(name: &[u8], value: &[u8]) -> Option<(FieldName, Field)> {
     Some((name, Field { version: Version::new(version), secret: a & SECRET != 0, value }))
 }
 
-/// A delta as the scripts take it: mode, name, flag and value.
+/// A delta as the scripts take it: mode, name, flag and value. Several operations on one key follow one
+/// another.
 pub(super) fn changes(delta: &Delta) -> impl Iterator<Item = (&'static str, &str, Vec<u8>)> {
-    delta.changes.iter().map(|(name, change)| {
-        let (mode, value) = match (&change.write, change.watched) {
-            (Write::Set(value), None) => ("s", flagged(value, change.secret)),
-            (Write::Set(value), Some(true)) => ("S", flagged(value, change.secret)),
-            (Write::Set(value), Some(false)) => ("T", flagged(value, change.secret)),
-            (Write::Remove, None) => ("d", Vec::new()),
-            (Write::Remove, Some(true)) => ("D", Vec::new()),
-            (Write::Remove, Some(false)) => ("E", Vec::new()),
+    delta.changes.iter().flat_map(|(name, change)| {
+        let (writes, operations) = match &change.write {
+            Write::Apply(operations) => (None, operations.as_slice()),
+            write => (Some(write), [].as_slice()),
         };
-        (mode, name.as_str(), value)
+        let write = writes.map(|write| written(write, change));
+        let operations = operations.iter().map(|operation| operated(operation, change.secret));
+        write.into_iter().chain(operations).map(|(mode, value)| (mode, name.as_str(), value))
     })
 }
 
-fn flagged(value: &Json, secret: bool) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(1 + value.as_str().len());
+fn written(write: &Write, change: &Change) -> (&'static str, Vec<u8>) {
+    match (write, change.watched) {
+        (Write::Set(value), None) => ("s", flagged(value.as_str(), change.secret)),
+        (Write::Set(value), Some(true)) => ("S", flagged(value.as_str(), change.secret)),
+        (Write::Set(value), Some(false)) => ("T", flagged(value.as_str(), change.secret)),
+        (_, None) => ("d", Vec::new()),
+        (_, Some(true)) => ("D", Vec::new()),
+        (_, Some(false)) => ("E", Vec::new()),
+    }
+}
+
+fn operated(operation: &Operation, secret: bool) -> (&'static str, Vec<u8>) {
+    match operation {
+        Operation::Increment(by) => ("+", flagged(&by.to_string(), secret)),
+        Operation::Max(other) => (">", flagged(&other.to_string(), secret)),
+        Operation::Push { element, cap } => ("p", flagged(&format!("{cap}:{}", element.as_str()), secret)),
+        Operation::Add(element) => ("a", flagged(element.as_str(), secret)),
+        Operation::Discard(element) => ("r", flagged(element.as_str(), secret)),
+    }
+}
+
+fn flagged(value: &str, secret: bool) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(1 + value.len());
     bytes.push(if secret { SECRET } else { 0 });
-    bytes.extend_from_slice(value.as_str().as_bytes());
+    bytes.extend_from_slice(value.as_bytes());
     bytes
 }

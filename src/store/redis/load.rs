@@ -6,6 +6,7 @@ use redis::Value;
 
 use super::{
     RedisStore,
+    change::shorten_grace,
     codec::{Aftermath, Hash, Session},
 };
 use crate::{
@@ -28,7 +29,13 @@ pub(super) async fn load(store: &RedisStore, at: Address, touch: Touch, idle: Du
         let (session, now) = fetch(store, here, touch, idle).await?;
         let Some((session, epoch)) = session else {
             match aftermath(store, here).await? {
-                Some(Aftermath::Moved(reference)) => here.reference = reference,
+                Some(Aftermath::Moved { to, until }) => {
+                    let successor = Address { reference: to, ..here };
+                    if now >= until {
+                        return Ok(Loaded::Replayed { successor });
+                    }
+                    here = successor;
+                }
                 Some(Aftermath::Ended(ended)) => return Ok(Loaded::Ended(ended)),
                 None => return Ok(Loaded::Missing),
             }
@@ -49,7 +56,7 @@ pub(super) async fn load(store: &RedisStore, at: Address, touch: Touch, idle: Du
         if let (false, Some((renewed, from))) = (record.superseded, &session.predecessor)
             && now.since(*renewed) < RECENTLY
         {
-            shorten_grace(store, here, from).await?;
+            shorten_grace(store, here, from, now.plus(GRACE_AFTER_USE)).await?;
         }
         return Ok(Loaded::Found(Box::new(record)));
     }
@@ -111,12 +118,4 @@ async fn overdue(store: &RedisStore, session: &Session, reason: EndReason) -> Re
         Finished::Gone(ended) => Loaded::Ended(ended),
         Finished::Moved(_) => Loaded::Missing,
     })
-}
-
-/// The new token is in use, so the old one has only the requests under way to serve. `LT`: never
-/// longer than it had.
-async fn shorten_grace(store: &RedisStore, at: Address, from: &str) -> Result<()> {
-    let mut shorten = redis::cmd("PEXPIRE");
-    shorten.arg(store.keys.aftermath(at.shard, from)).arg(millis(GRACE_AFTER_USE)).arg("LT");
-    store.connection.query::<i64>(&shorten).await.map(drop)
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use cloakroom::{
     error::{Error, ErrorKind},
-    session::{Login, Saved, Session},
+    session::{Key, Login, Saved, Session},
+    store::Policy,
 };
 use http::{HeaderName, HeaderValue, Response};
 use serde_json::{Value, json};
@@ -66,6 +67,7 @@ async fn act(session: &Session, verb: &str, first: &str, second: &str) -> Result
         "new" => json!(session.is_new()),
         "version" => json!(session.version().map(|version| version.get())),
         "expires" => json!(session.expires_in().as_ref().map(Duration::as_millis)),
+        "take" => json!(session.take::<Value>(first).await?),
         "ended" => json!(session.ended().map(|ended| ended.reason.as_str())),
         "save" => match session.save().await? {
             Saved::Saved(version) => json!(version.map(|version| version.get())),
@@ -88,6 +90,22 @@ async fn change(session: &Session, verb: &str, first: &str, second: &str) -> Res
         }
         "remove" => session.remove(first),
         "clear" => session.clear(),
+        "inc" => session.increment(first, second.parse().unwrap()),
+        "max" => session.max(first, second.parse().unwrap()),
+        // The last three stay.
+        "push" => session.push_capped(first, &serde_json::from_str::<Value>(second).unwrap(), 3),
+        "add" => session.set_add(first, &serde_json::from_str::<Value>(second).unwrap()),
+        "discard" => session.set_remove(first, &serde_json::from_str::<Value>(second).unwrap()),
+        "policy" => {
+            session.set_policy(policy(first));
+            Ok(())
+        }
+        // A key whose declaration says what wins: `strict seat 3`.
+        "merge" | "strict" | "last" => {
+            let key = Key::dynamic(first).with_policy(policy(verb));
+            session.insert(key, &serde_json::from_str::<Value>(second).unwrap())
+        }
+        "prove" => session.reauthenticate(first),
         "count" => session.update(first, |count: Option<u64>| count.unwrap_or(0) + 1),
         "login" => {
             let login = Login::user(first).by("password").device("a browser");
@@ -102,5 +120,14 @@ async fn change(session: &Session, verb: &str, first: &str, second: &str) -> Res
         "destroy" => session.destroy(),
         "reload" => session.reload().await,
         _ => panic!("no such step: {verb}"),
+    }
+}
+
+fn policy(word: &str) -> Policy {
+    match word {
+        "merge" => Policy::Merge,
+        "strict" => Policy::Strict,
+        "last" => Policy::LastWriteWins,
+        _ => panic!("no such policy: {word}"),
     }
 }

@@ -45,6 +45,7 @@ fn refuse(error: &Error) -> Response<Vec<u8>> {
         ErrorKind::Unavailable => 503,
         ErrorKind::Limit => 413,
         ErrorKind::Superseded => 409,
+        ErrorKind::NotAuthenticated => 401,
         _ => 500,
     };
     Response::builder().status(status).body(Vec::new()).unwrap()

@@ -4,20 +4,25 @@
 --       5 where a renewal moves it to; the session itself where there is no renewal
 -- ARGV  1 event id (16 bytes)   2 base version   3 base head (16 bytes)   4 idle timeout, ms
 --       5 policy: merge, strict, last     6 audit payload, or ''          7 '1' removes every key first
---       8 the new ref (32 bytes) of a renewal, or ''    9 its grace, ms   10 hash in the session's key
+--       8 the new ref (32 bytes) of a renewal, or ''
+--       of a renewal only: 9 its grace, ms   10 hash in the session's key   11 how long to remember, ms
+--         12 the absolute lifetime, ms, that a sign-in anew starts again, or ''
+--         13 the user who signed in anew     14 by which method, or ''
 --       then for each change three: mode, name, and flag with value as in create.lua ('' to remove)
 --         s set, d remove: not watched; S set, D remove: read before, was there; T, E: was not there
+--         + add a number, > keep the greater, a put into a set, r take out of it; p push: 'cap:element'
 -- Answers
---       {'committed', version, ms, fields or false}   fields where others committed since the base
+--       {'committed', version, ms, fields or false}   fields where they may differ from what is known
 --       {'conflict', names, fields, ms}               nothing changed; no names: the whole session
 --       {'gone', reason, ms, device}                  nothing changed
 --       {'moved', ref}                                nothing changed
---       {'unknown'}                                   nothing changed
+--       {'behind', fields, ms, '1' or '0'}            nothing changed; '1': nor by this event in the last 10 s
+--       {'taken'}                                     nothing changed; a renewal's address is in use
 local session = KEYS[1]
 local event, base, policy = ARGV[1], tonumber(ARGV[2]), ARGV[5]
 local tail = string.sub(event, 9)
 local renewal = ARGV[8] ~= ''
-local FIRST = 11
+local FIRST = renewal and 15 or 9
 
 -- The place of an event in `recent`, counted from 1, or nil.
 local function place_of(recent, wanted)
@@ -36,6 +41,71 @@ local function committed(version, now, fields)
   return {'committed', string.format('%.0f', version), now, fields}
 end
 
+-- The elements of a JSON array as they are written, or nil where it is none.
+local function elements(text)
+  local inner = string.match(text, '^%s*%[(.*)%]%s*$')
+  if not inner then return nil end
+  local list, depth, start, from = {}, 0, 1, 1
+  if not string.find(inner, '%S') then return list end
+  while true do
+    local at = string.find(inner, '[]["{},]', from)
+    if not at then break end
+    local char = string.byte(inner, at)
+    from = at + 1
+    if char == 34 then -- a string, to its closing quote
+      repeat
+        at = string.find(inner, '["\\]', from)
+        if not at then return nil end
+        char = string.byte(inner, at)
+        from = at + (char == 92 and 2 or 1)
+      until char == 34
+    elseif char == 44 then
+      if depth == 0 then
+        list[#list + 1] = string.match(string.sub(inner, start, at - 1), '^%s*(.-)%s*$')
+        start = from
+      end
+    else
+      depth = depth + ((char == 91 or char == 123) and 1 or -1)
+    end
+  end
+  list[#list + 1] = string.match(string.sub(inner, start), '^%s*(.-)%s*$')
+  return list
+end
+
+-- What an operation makes of a value's JSON text, which is false where there is none. False: still none.
+-- Nil: the value is not what it needs.
+local function operate(mode, value, argument)
+  if mode == '+' or mode == '>' then
+    if value and (#value > 17 or not string.match(value, '^%-?%d+$')) then return nil end
+    local by = tonumber(argument)
+    local number = value and tonumber(value) or (mode == '+' and 0 or by)
+    if mode == '+' then number = number + by else number = math.max(number, by) end
+    if math.abs(number) > 9007199254740991 or value and math.abs(tonumber(value)) > 9007199254740991 then
+      return nil
+    end
+    return number == 0 and '0' or string.format('%.0f', number)
+  end
+  local list = {}
+  if value then
+    list = elements(value)
+    if not list then return nil end
+  end
+  if mode == 'p' then
+    local colon = string.find(argument, ':', 1, true)
+    local cap = tonumber(string.sub(argument, 1, colon - 1))
+    list[#list + 1] = string.sub(argument, colon + 1)
+    return '[' .. table.concat(list, ',', math.max(1, #list - cap + 1)) .. ']'
+  end
+  if mode == 'r' and not value then return false end
+  local kept, there = {}, false
+  for _, element in ipairs(list) do
+    there = there or element == argument
+    if mode == 'a' or element ~= argument then kept[#kept + 1] = element end
+  end
+  if mode == 'a' and not there then kept[#kept + 1] = argument end
+  return '[' .. table.concat(kept, ',') .. ']'
+end
+
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local at = string.format('%.0f', now)
@@ -45,10 +115,15 @@ if not was[1] then
   if renewal then
     local new = redis.call('HMGET', KEYS[5], 'v', 'recent')
     local place = new[1] and place_of(new[2], tail)
-    if place then return committed(new[1] - (#new[2] / 8 - place), at, false) end
+    if place then
+      return committed(new[1] - (#new[2] / 8 - place), at, redis.call('HGETALL', KEYS[5]))
+    end
   end
-  local x = redis.call('HMGET', KEYS[2], 'kind', 'to', 'reason', 'at', 'device')
-  if x[1] == 'moved' then return {'moved', x[2]} end
+  local x = redis.call('HMGET', KEYS[2], 'kind', 'to', 'reason', 'at', 'device', 'until')
+  if x[1] == 'moved' then
+    if now < tonumber(x[6]) then return {'moved', x[2]} end
+    return {'gone', 'replayed', x[6], ''}
+  end
   return {'gone', x[3] or 'unknown', x[4] or '', x[5] or ''}
 end
 if tonumber(was[4]) < tonumber(redis.call('GET', KEYS[3]) or '0') then
@@ -59,28 +134,31 @@ if now >= tonumber(was[5]) then
 end
 
 local current, head, recent = tonumber(was[1]), was[2], was[3]
+local function conflict(names)
+  return {'conflict', names, redis.call('HGETALL', session), at}
+end
 local merges = not (current == base and head == ARGV[3])
+local names = {}
 if merges then
   local known = #recent / 8
   local place = place_of(recent, tail)
   if place then
-    return committed(current - (known - place), at, false)
-  end
-  local function conflict(names)
-    return {'conflict', names, redis.call('HGETALL', session), at}
+    return committed(current - (known - place), at, redis.call('HGETALL', session))
   end
   if base >= current then return conflict({}) end
   place = known - (current - base)
-  if place < 1 then return {'unknown'} end
+  if place < 1 then
+    -- As long as `recent` is not full, it holds every event of the last ten seconds.
+    return {'behind', redis.call('HGETALL', session), at, known < 256 and '1' or '0'}
+  end
   if string.sub(recent, place * 8 - 7, place * 8) ~= string.sub(ARGV[3], 9) then
     return conflict({})
   end
   if policy == 'strict' then return conflict({}) end
   if policy == 'merge' then
-    local names = {}
     for i = FIRST, #ARGV, 3 do
       local mode = ARGV[i]
-      if mode ~= 's' and mode ~= 'd' then
+      if mode == 'S' or mode == 'T' or mode == 'D' or mode == 'E' then
         local field = redis.call('HGET', session, '.' .. ARGV[i + 1])
         if field then
           if version_of(field) > base then names[#names + 1] = ARGV[i + 1] end
@@ -89,22 +167,66 @@ if merges then
         end
       end
     end
-    if #names > 0 then return conflict(names) end
   end
 end
-if renewal and redis.call('EXISTS', KEYS[5]) == 1 then return {'unknown'} end
 
+-- A field begins with its version in six bytes, the highest bit marking a secret.
 local version = current + 1
+local high, low = math.floor(version / 4294967296), version % 4294967296
+local plain, secret = struct.pack('>I2I4', high, low), nil
+local set, remove, results, told = {'v', string.format('%.0f', version), 'head', event}, {}, nil, nil
+for i = FIRST, #ARGV, 3 do
+  local mode, name, flagged = ARGV[i], '.' .. ARGV[i + 1], ARGV[i + 2]
+  local value
+  if mode == 's' or mode == 'S' or mode == 'T' then
+    value = string.sub(flagged, 2)
+  elseif mode ~= 'd' and mode ~= 'D' and mode ~= 'E' then
+    results = results or {}
+    value = results[name]
+    if value == nil then
+      value = ARGV[7] ~= '1' and redis.call('HGET', session, name)
+      value = value and string.sub(value, 7)
+    end
+    value = operate(mode, value, string.sub(flagged, 2))
+    if value == nil then
+      names[#names + 1] = ARGV[i + 1]
+      value = false
+    end
+    results[name] = value
+    -- Of several operations on one key, the last one's result is told.
+    if ARGV[i + 4] == ARGV[i + 1] then
+      name = nil
+    elseif value and string.byte(flagged) == 0 then
+      told = told or {}
+      told[#told + 1] = name
+      told[#told + 1] = value
+    end
+  end
+  if name and value then
+    local stamp = plain
+    if string.byte(flagged) ~= 0 then
+      secret = secret or struct.pack('>I2I4', high + 32768, low)
+      stamp = secret
+    end
+    set[#set + 1] = name
+    set[#set + 1] = stamp .. value
+  elseif name then
+    remove[#remove + 1] = name
+  end
+end
+if #names > 0 then return conflict(names) end
+if renewal and redis.call('EXISTS', KEYS[5]) == 1 then return {'taken'} end
+
 -- The audit entry is the first write: a script that fails here has changed nothing.
 if ARGV[6] ~= '' then
-  redis.call('XADD', KEYS[4], '*', 'v', string.format('%.0f', version), 'p', head, 'e', ARGV[6])
+  redis.call('XADD', KEYS[4], '*', 'v', string.format('%.0f', version), 'p', head, 'e', ARGV[6],
+    unpack(told or {}))
 end
 if ARGV[7] == '1' then
   for _, name in ipairs(redis.call('HKEYS', session)) do
     if string.byte(name) == 46 then redis.call('HDEL', session, name) end
   end
 end
-local set = {'v', string.format('%.0f', version), 'head', event}
 -- The last 32 events are remembered, and those of the last ten seconds up to 256: `mark` says when
 -- `recent` was last cut and how many it had then, all of them older than that.
 recent = recent .. tail
@@ -127,36 +249,38 @@ if known > 32 then
 end
 set[#set + 1] = 'recent'
 set[#set + 1] = recent
-local remove = {}
--- A field begins with its version in six bytes, the highest bit marking a secret.
-local high, low = math.floor(version / 4294967296), version % 4294967296
-local plain, secret = struct.pack('>I2I4', high, low), nil
-for i = FIRST, #ARGV, 3 do
-  local mode, name = ARGV[i], '.' .. ARGV[i + 1]
-  if mode == 's' or mode == 'S' or mode == 'T' then
-    local flagged, stamp = ARGV[i + 2], plain
-    if string.byte(flagged) ~= 0 then
-      secret = secret or struct.pack('>I2I4', high + 32768, low)
-      stamp = secret
-    end
-    set[#set + 1] = name
-    set[#set + 1] = stamp .. string.sub(flagged, 2)
-  else
-    remove[#remove + 1] = name
-  end
-end
-if renewal then
+local anew = renewal and ARGV[12] ~= ''
+if renewal and not anew then
   set[#set + 1] = 'from'
   set[#set + 1] = ARGV[10]
   set[#set + 1] = 'renewed'
   set[#set + 1] = at
+end
+if anew then
+  for _, part in ipairs({'deadline', string.format('%.0f', now + ARGV[12]), 'user', ARGV[13], 'auth_at', at}) do
+    set[#set + 1] = part
+  end
+  if ARGV[14] ~= '' then
+    set[#set + 1] = 'auth_method'
+    set[#set + 1] = ARGV[14]
+  else
+    remove[#remove + 1] = 'auth_method'
+  end
+  -- Nobody follows from the token before.
+  remove[#remove + 1] = 'from'
+  remove[#remove + 1] = 'renewed'
 end
 redis.call('HSET', session, unpack(set))
 if #remove > 0 then redis.call('HDEL', session, unpack(remove)) end
 redis.call('PEXPIRE', session, ARGV[4])
 if renewal then
   redis.call('RENAME', session, KEYS[5])
-  redis.call('HSET', KEYS[2], 'kind', 'moved', 'to', ARGV[8])
-  redis.call('PEXPIRE', KEYS[2], ARGV[9])
+  if anew then
+    redis.call('HSET', KEYS[2], 'kind', 'ended', 'reason', 'replaced', 'at', at, 'by', event)
+  else
+    local grace = string.format('%.0f', now + ARGV[9])
+    redis.call('HSET', KEYS[2], 'kind', 'moved', 'to', ARGV[8], 'until', grace)
+  end
+  redis.call('PEXPIRE', KEYS[2], ARGV[11])
 end
 return committed(version, at, merges and redis.call('HGETALL', KEYS[5]))

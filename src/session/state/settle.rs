@@ -1,0 +1,168 @@
+//! What becomes of the changes when the store has answered.
+
+use std::collections::BTreeMap;
+
+use super::{Pending, State};
+use crate::{
+    error::Result,
+    id::EventId,
+    record::{Base, Delta, Ended, FieldName, Json, Operation, Record, Version, Write, merge},
+    store::Policy,
+};
+
+impl State {
+    /// Takes note that what `pending` carried is stored: `record` is the session from now on.
+    pub(in crate::session) fn settle(&mut self, pending: &Pending, record: Option<Box<Record>>) {
+        self.pending = None;
+        if let (Some(old), Some(new)) = (self.record.as_deref(), record.as_deref()) {
+            // What the handler read of the old record may differ in the new one.
+            let ours = |name: &FieldName| pending.delta.changes.contains_key(name);
+            let stale: Vec<_> = self.outdated(old, new).filter(|name| !ours(name)).cloned().collect();
+            self.stale.extend(stale);
+        }
+        self.record = record;
+        if pending.wipes == self.wipes {
+            self.drop_carried(pending);
+        }
+        if pending.ending.is_some() {
+            self.ending = None;
+        }
+        if pending.intent.is_some() {
+            self.intent = None;
+        }
+        if let Some(record) = self.record.take() {
+            // Where a closure can't read what is stored, the value that it made before stands.
+            let _ = self.replay_on(&record);
+            self.record = Some(record);
+        }
+    }
+
+    /// A change made while the store was at work is not in `pending`, and stays. An `update` or an operation
+    /// among them has seen the value before; it starts from the one that is stored now.
+    fn drop_carried(&mut self, pending: &Pending) {
+        self.delta.changes.retain(|name, change| pending.delta.changes.get(name) != Some(change));
+        for (name, stored) in &pending.carried {
+            if let Some(replays) = self.replays.get_mut(name) {
+                replays.drain(..(*stored).min(replays.len()));
+            } else if let Some(change) = self.delta.changes.get_mut(name)
+                && let Write::Apply(operations) = &mut change.write
+            {
+                operations.drain(..(*stored).min(operations.len()));
+            }
+        }
+        self.replays.retain(|name, replays| !replays.is_empty() && self.delta.changes.contains_key(name));
+        self.shown.retain(|name, _| self.delta.changes.contains_key(name));
+        if pending.delta.clear {
+            self.delta.clear = false;
+        }
+    }
+
+    /// How many replays or operations there are of each key.
+    pub(in crate::session) fn counts(&self) -> BTreeMap<FieldName, usize> {
+        let operations = self.delta.changes.iter().filter_map(|(name, change)| match &change.write {
+            Write::Apply(operations) => Some((name.clone(), operations.len())),
+            Write::Set(_) | Write::Remove => None,
+        });
+        let replays = self.replays.iter().map(|(name, replays)| (name.clone(), replays.len()));
+        operations.chain(replays).collect()
+    }
+
+    /// Writes every key again that can be, from its value in `record`.
+    fn replay_on(&mut self, record: &Record) -> Result<()> {
+        let stored = |name: &FieldName| -> Option<Json> {
+            let field = if self.delta.clear { None } else { record.fields.get(name) };
+            field.map(|field| field.value.clone())
+        };
+        for (name, change) in &self.delta.changes {
+            if let Write::Apply(operations) = &change.write
+                && let Ok(value) = Operation::apply_all(operations, stored(name).as_ref())
+            {
+                self.shown.insert(name.clone(), value);
+            }
+        }
+        for (name, replays) in &self.replays {
+            let mut value = stored(name);
+            for replay in replays {
+                value = Some(replay(value.as_ref())?);
+            }
+            if let (Some(value), Some(change)) = (value, self.delta.changes.get_mut(name)) {
+                change.write = Write::Set(value);
+                change.watched = Some(record.fields.contains_key(name));
+            }
+        }
+        Ok(())
+    }
+
+    /// The record that a plain commit of `delta` made.
+    pub(in crate::session) fn advanced(
+        &self,
+        version: Version,
+        head: EventId,
+        delta: &Delta,
+    ) -> Option<Box<Record>> {
+        let mut record = self.record.clone()?;
+        merge::apply(&mut record.fields, delta, version);
+        record.base = Base { version, head };
+        Some(record)
+    }
+
+    /// Starts again from `current` after a conflict on `keys`, which others changed. True if every one
+    /// of them can be written again from its newer value, and may be.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the replayed closures fail with.
+    pub(in crate::session) fn rebase(
+        &mut self,
+        keys: &[FieldName],
+        current: Box<Record>,
+        layer: Policy,
+    ) -> Result<bool> {
+        self.pending = None;
+        let again = |name: &FieldName| {
+            self.replays.contains_key(name) && self.policy_of(name, layer) != Policy::Strict
+        };
+        if !keys.iter().all(again) {
+            return Ok(false);
+        }
+        self.replay_on(&current)?;
+        for (name, change) in &mut self.delta.changes {
+            if change.watched.is_some() {
+                change.watched = Some(current.fields.contains_key(name));
+            }
+        }
+        self.adopt(current);
+        Ok(true)
+    }
+
+    /// Goes on with `current`, which others made of the session.
+    pub(in crate::session) fn adopt(&mut self, current: Box<Record>) {
+        if let Some(old) = self.record.as_deref() {
+            let stale: Vec<_> = self.outdated(old, &current).cloned().collect();
+            self.stale.extend(stale);
+        }
+        self.record = Some(current);
+    }
+
+    /// Keys that the handler has read in `old` and that are not the same in `new`.
+    fn outdated<'a>(&'a self, old: &'a Record, new: &'a Record) -> impl Iterator<Item = &'a FieldName> {
+        self.read.iter().filter(|name| old.fields.get(*name) != new.fields.get(*name))
+    }
+
+    /// The keys of `delta` that must be as this request loaded them and are not in `current`: compared by
+    /// their values, for a base that the store can't place any more.
+    pub(in crate::session) fn outdated_writes(&self, delta: &Delta, current: &Record) -> Vec<FieldName> {
+        let loaded = self.record.as_deref();
+        let value = |record: Option<&Record>, name: &FieldName| {
+            record.and_then(|record| record.fields.get(name)).map(|field| field.value.clone())
+        };
+        let watched = delta.changes.iter().filter(|(_, change)| change.watched.is_some());
+        let differs = |name: &&FieldName| value(loaded, name) != value(Some(current), name);
+        watched.map(|(name, _)| name).filter(differs).cloned().collect()
+    }
+
+    /// The session is no more, and neither is what was to be changed in it.
+    pub(in crate::session) fn gone(&mut self, ended: Ended) {
+        self.replace(Self::nothing(Some(ended)));
+    }
+}
