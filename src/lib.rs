@@ -1,5 +1,6 @@
 //! Drop-in server-side sessions for Rust web services: a `tower` layer for axum and any other service
-//! over `http` types, with Redis as the source of truth and an audit trail in PostgreSQL.
+//! over `http` types, a middleware for actix-web; Redis is the source of truth, and an audit trail goes
+//! to PostgreSQL.
 //!
 //! * **Nothing is lost.** A request commits only the keys that it changed, checked against the version
 //!   that it loaded: two requests that change different keys both succeed, and where both change one
@@ -44,6 +45,7 @@
 //! | [`session`] | the handle: reading, writing, signing in and out |
 //! | [`service`] | the layer, and when it answers in the handler's place |
 //! | `axum` (feature) | the extractors |
+//! | `actix` (feature) | the middleware and the extractors |
 //! | [`manager`] | the configuration, shared by all adapters |
 //! | [`store`] | the contract of a store, [`MemoryStore`](store::MemoryStore), `RedisStore` |
 //! | `store::redis` | every key and every command |
@@ -59,7 +61,7 @@
 //! | `cluster` | | `RedisStore` on Redis Cluster |
 //! | `tls` | | `rediss://`, and TLS to PostgreSQL |
 //! | `axum` | | the axum 0.8 extractors |
-//! | `actix` | | the place of the actix-web adapter, which is not written yet |
+//! | `actix` | | the actix-web 4 middleware and extractors |
 //! | `audit` | | the audit queue and its writer to PostgreSQL |
 //!
 //! # What it expects

@@ -2,18 +2,18 @@
 
 /// The headers to add. `None`: leave what is there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CacheHeaders {
+pub(super) struct CacheHeaders {
     /// Append `Vary: Cookie`.
-    pub vary: bool,
+    pub(super) vary: bool,
     /// Replace `Cache-Control` by this.
-    pub cache_control: Option<&'static str>,
+    pub(super) cache_control: Option<&'static str>,
 }
 
 /// Decides by what the response depends on and what the handler already said.
 ///
 /// `Set-Cookie` alone does not keep a cache from storing a response (RFC 9111 §7.3), and
 /// `no-cache="Set-Cookie"` is widely ignored.
-pub fn cache_headers<'a>(
+pub(super) fn cache_headers<'a>(
     accessed: bool,
     sets_cookie: bool,
     vary: impl IntoIterator<Item = &'a [u8]>,

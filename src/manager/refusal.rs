@@ -51,6 +51,21 @@ impl Refusal {
             Self::Failed(_) => 500,
         }
     }
+
+    /// The headers of an answer, besides those of its body: never stored, when to come again
+    /// (`retry-after`, in whole seconds), which keys conflict (`session-conflict`). A value that is no
+    /// header text is left out, as keys outside of ASCII may be: body and [`keys`](Self::Conflict) have
+    /// them all.
+    pub fn headers(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let own = match self {
+            Self::Unavailable { retry_after, .. } => {
+                Some(("retry-after", retry_after.as_secs().max(1).to_string()))
+            }
+            Self::Conflict { keys } => Some(("session-conflict", keys.join(", "))),
+            _ => None,
+        };
+        [("cache-control", "private, no-store".to_owned())].into_iter().chain(own)
+    }
 }
 
 /// A sentence for the client: no driver's text, no key of the store, no host.

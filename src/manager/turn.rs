@@ -44,6 +44,29 @@ pub struct Ending {
     pub accessed: bool,
 }
 
+/// Closes the session when the request is over, also if that is because the client hung up: whoever
+/// still holds the handle then learns that nobody will commit what is written from now on.
+pub(crate) struct Turn(Option<Session>);
+
+impl Turn {
+    pub(crate) fn of(session: &Session) -> Self {
+        Self(Some(session.clone()))
+    }
+
+    /// Of a request that never got a session.
+    pub(crate) const fn refused() -> Self {
+        Self(None)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some(session) = &self.0 {
+            let _ = session.close();
+        }
+    }
+}
+
 impl Manager {
     /// Sessions in `store`.
     pub fn new(store: impl SessionStore, config: SessionConfig) -> Self {

@@ -5,14 +5,14 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{HeaderValue, Request, Response, header};
+use http::{Request, Response};
 use pin_project::pin_project;
 use tower::Service;
 
-use super::Reply;
+use super::{Reply, headers::Headers};
 use crate::{
     error::Error,
-    manager::{Ending, Manager, Refusal, cache_headers},
+    manager::{Ending, Manager, Refusal, Turn},
     session::Session,
 };
 
@@ -30,18 +30,6 @@ where
     manager: Manager,
     reply: R,
     _turn: Turn,
-}
-
-/// Closes the session when the request is over, also if that is because the client hung up: whoever
-/// still holds the handle then learns that nobody will commit what is written from now on.
-struct Turn(Option<Session>);
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        if let Some(session) = &self.0 {
-            let _ = session.close();
-        }
-    }
 }
 
 /// A request without a cookie goes straight to `Calling` and, if it writes nothing, is never boxed.
@@ -80,7 +68,7 @@ where
     ) -> Self {
         let loading = session.clone();
         let load = Box::pin(async move { loading.load().await });
-        let turn = Turn(Some(session.clone()));
+        let turn = Turn::of(&session);
         Self {
             state: State::Loading { load, next: Some((inner, request)), session },
             manager,
@@ -90,12 +78,12 @@ where
     }
 
     pub(super) fn calling(call: S::Future, session: Session, manager: Manager, reply: R) -> Self {
-        let turn = Turn(Some(session.clone()));
+        let turn = Turn::of(&session);
         Self { state: State::Calling { call, session }, manager, reply, _turn: turn }
     }
 
     pub(super) fn refused(refusal: Refusal, manager: Manager, reply: R) -> Self {
-        Self { state: State::Refused(Some(refusal)), manager, reply, _turn: Turn(None) }
+        Self { state: State::Refused(Some(refusal)), manager, reply, _turn: Turn::refused() }
     }
 }
 
@@ -123,7 +111,7 @@ where
                     if !this.manager.must_wait(session, status) {
                         session.forget_changes();
                         let ending = this.manager.close(session, None);
-                        return Poll::Ready(Ok(dress(response, ending, this.manager)));
+                        return Poll::Ready(Ok(dress(response, &ending, this.manager)));
                     }
                     let (manager, session) = (this.manager.clone(), session.clone());
                     let commit = Box::pin(async move { manager.finish(&session, status).await });
@@ -136,7 +124,7 @@ where
                         Some(refusal) => refuse(refusal, this.reply),
                         None => response,
                     };
-                    return Poll::Ready(Ok(dress(response, ending, this.manager)));
+                    return Poll::Ready(Ok(dress(response, &ending, this.manager)));
                 }
                 Project::Refused(refusal) => {
                     let Some(refusal) = refusal.take() else { return Poll::Pending };
@@ -154,46 +142,8 @@ fn refuse<B>(refusal: Refusal, reply: &impl Reply<B>) -> Response<B> {
     response
 }
 
-/// Adds the cookie and the caching headers.
-fn dress<B>(mut response: Response<B>, ending: Ending, manager: &Manager) -> Response<B> {
-    let headers = response.headers_mut();
-    let mut sets_cookie = false;
-    if let Some(line) = ending.set_cookie
-        && let Ok(mut value) = HeaderValue::try_from(line)
-    {
-        value.set_sensitive(true);
-        let ours = |value: &HeaderValue| {
-            let rest = value.as_bytes().strip_prefix(manager.cookie_name().as_bytes());
-            rest.is_some_and(|rest| rest.first() == Some(&b'='))
-        };
-        // One cookie of our name a response; the application's others stay, in their order.
-        if headers.get_all(header::SET_COOKIE).iter().any(ours) {
-            let others: Vec<_> =
-                headers.get_all(header::SET_COOKIE).iter().filter(|v| !ours(v)).cloned().collect();
-            headers.remove(header::SET_COOKIE);
-            for other in others {
-                headers.append(header::SET_COOKIE, other);
-            }
-        }
-        headers.append(header::SET_COOKIE, value);
-        sets_cookie = true;
-    }
-    if !manager.sets_cache_headers() {
-        return response;
-    }
-    let vary = headers.get_all(header::VARY).into_iter().map(HeaderValue::as_bytes);
-    let said = headers.get(header::CACHE_CONTROL).map(HeaderValue::as_bytes);
-    let add = cache_headers(ending.accessed, sets_cookie, vary, said);
-    if let Some(value) = add.cache_control
-        && headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(value)).is_some()
-    {
-        tracing::warn!(
-            "a response with a session cookie was meant to be stored by caches; it says no-store now"
-        );
-    }
-    if add.vary {
-        headers.append(header::VARY, HeaderValue::from_static("Cookie"));
-    }
+fn dress<B>(mut response: Response<B>, ending: &Ending, manager: &Manager) -> Response<B> {
+    manager.dress(&mut Headers(response.headers_mut()), ending);
     response
 }
 

@@ -36,6 +36,7 @@
 
 mod future;
 mod head;
+mod headers;
 mod layer;
 mod reply;
 mod session_service;

@@ -1,6 +1,6 @@
 //! The layer's own answers.
 
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
 use crate::manager::Refusal;
 
@@ -43,19 +43,10 @@ fn head<B>(refusal: &Refusal, body: B) -> Response<B> {
     let mut response = Response::new(body);
     *response.status_mut() =
         StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
-    match refusal {
-        Refusal::Unavailable { retry_after, .. } => {
-            headers.insert(header::RETRY_AFTER, retry_after.as_secs().max(1).into());
+    for (name, value) in refusal.headers() {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            response.headers_mut().insert(HeaderName::from_static(name), value);
         }
-        Refusal::Conflict { keys } => {
-            // Names that are no header text are left out; the body and the extension have them all.
-            if let Ok(keys) = HeaderValue::from_str(&keys.join(", ")) {
-                headers.insert("session-conflict", keys);
-            }
-        }
-        _ => {}
     }
     response
 }

@@ -39,10 +39,6 @@ fn build(root: &Path, profile: &Path) {
             cargo.env_remove(&*name);
         }
     }
-    // As this test was built, or else the crate is compiled once more.
-    if cfg!(feature = "actix") {
-        cargo.arg("--all-features");
-    }
     if profile.ends_with("release") {
         cargo.arg("--release");
     }

@@ -14,6 +14,7 @@ everywhere!(
     the_application_may_do_it_itself,
 );
 axum_only!(taking_the_extractor_is_use_enough);
+actix_only!(taking_the_extractor_is_use_enough);
 
 const PUBLIC: &str = "header cache-control public, max-age=60";
 const PRIVATE: &str = "private, no-store";

@@ -1,12 +1,17 @@
 //! A client goes away in the middle: all of a commit is left, or none (D5, P4).
 
-use std::{future::poll_fn, task::Poll};
+use std::{
+    future::poll_fn,
+    task::{Context, Poll},
+};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Instance, NOBODY, Setup, request, until};
+use crate::harness::{Answer, Gate, Instance, NOBODY, Setup, request, until};
 
 everywhere!(
+    a_poll_is_one_poll_of_the_handler,
+    a_request_that_is_dropped_takes_its_handler_along,
     a_commit_that_is_dropped_is_whole_or_not_there,
     a_first_write_that_is_dropped_is_whole_or_not_there,
     a_sign_in_that_is_dropped_leaves_one_session,
@@ -52,6 +57,38 @@ pub(crate) async fn run_and_drop(
 fn moments() -> impl Iterator<Item = (usize, Dropped)> {
     // No request is polled more often.
     (0..200).flat_map(|polls| [(polls, Dropped::AtOnce), (polls, Dropped::WhenWoken)])
+}
+
+/// What all the others rely on: nobody polls in between, wherever the adapter lives.
+async fn a_poll_is_one_poll_of_the_handler(setup: Setup) {
+    let world = setup.start().await;
+    let mut counts = Vec::new();
+    for yields in [0, 1, 5] {
+        let mut call = world.app.call(request(NOBODY, &"yield; ".repeat(yields)));
+        let mut polls = 0;
+        let count = |cx: &mut Context<'_>| {
+            polls += 1;
+            call.as_mut().poll(cx)
+        };
+        assert_eq!(poll_fn(count).await.status(), 200);
+        counts.push(polls - yields);
+    }
+    assert!(counts.windows(2).all(|pair| pair[0] == pair[1]), "{counts:?}");
+}
+
+async fn a_request_that_is_dropped_takes_its_handler_along(setup: Setup) {
+    let world = setup.start().await;
+    let token = world.run(NOBODY, "write a 1").await.token();
+    let gate = Gate::new();
+    let mut request = request(&token, "hold");
+    request.extensions_mut().insert(gate.clone());
+    let mut call = world.app.call(request);
+    tokio::select! {
+        _ = &mut call => panic!("it is held"),
+        () = gate.reached() => assert!(!gate.is_alone()),
+    }
+    drop(call);
+    assert!(gate.is_alone());
 }
 
 async fn a_commit_that_is_dropped_is_whole_or_not_there(setup: Setup) {

@@ -1,9 +1,14 @@
-//! What axum's extractors answer.
+//! What the extractors answer.
 
 use crate::harness::{NOBODY, Setup};
 
 axum_only!(
     without_the_layer_the_answer_names_it,
+    authenticated_lets_in_who_signed_in,
+    optional_authentication_lets_everybody_in,
+);
+actix_only!(
+    without_the_middleware_the_answer_names_it,
     authenticated_lets_in_who_signed_in,
     optional_authentication_lets_everybody_in,
 );
@@ -16,6 +21,17 @@ async fn without_the_layer_the_answer_names_it(setup: Setup) {
         assert_eq!(answer.status, 500);
         let body = String::from_utf8(answer.body).unwrap();
         assert!(body.contains("SessionLayer"), "{path}: {body}");
+    }
+}
+
+async fn without_the_middleware_the_answer_names_it(setup: Setup) {
+    let world = setup.start().await;
+    let token = world.run(NOBODY, "login alice").await.token();
+    for path in ["/outside", "/outside-private", "/outside-maybe"] {
+        let answer = world.get(&token, path).await;
+        assert_eq!(answer.status, 500);
+        let body = String::from_utf8(answer.body).unwrap();
+        assert!(body.contains("add `.wrap(SessionMiddleware::new(store))`"), "{path}: {body}");
     }
 }
 

@@ -16,10 +16,13 @@ macro_rules! everywhere {
     ($($test:ident),* $(,)?) => {
         expand!(tower_memory, Tower, Memory, $($test)*);
         expand!(axum_memory, Axum, Memory, $($test)*);
+        expand!(actix_memory, Actix, Memory, $($test)*);
         expand!(tower_redis, Tower, Redis, $($test)*);
         expand!(axum_redis, Axum, Redis, $($test)*);
+        expand!(actix_redis, Actix, Redis, $($test)*);
         expand!(tower_cluster, Tower, Cluster, $($test)*);
         expand!(axum_cluster, Axum, Cluster, $($test)*);
+        expand!(actix_cluster, Actix, Cluster, $($test)*);
     };
 }
 
@@ -31,6 +34,7 @@ macro_rules! on_redis {
             use super::*;
             expand!(tower_redis, Tower, Redis, $($test)*);
             expand!(axum_redis, Axum, Redis, $($test)*);
+            expand!(actix_redis, Actix, Redis, $($test)*);
         }
     };
 }
@@ -42,17 +46,29 @@ macro_rules! by_the_clock {
             use super::*;
             expand!(tower_memory, Tower, Memory, $($test)*);
             expand!(axum_memory, Axum, Memory, $($test)*);
+            expand!(actix_memory, Actix, Memory, $($test)*);
         }
     };
 }
 
-/// Each test for axum alone, whose extractors no other adapter has.
+/// Each test for axum alone, whose extractors the bare Tower service does not have.
 macro_rules! axum_only {
     ($($test:ident),* $(,)?) => {
         mod axum_only {
             use super::*;
             expand!(axum_memory, Axum, Memory, $($test)*);
             expand!(axum_redis, Axum, Redis, $($test)*);
+        }
+    };
+}
+
+/// Each test for actix-web alone. What its extractors share with axum's is listed under both.
+macro_rules! actix_only {
+    ($($test:ident),* $(,)?) => {
+        mod actix_only {
+            use super::*;
+            expand!(actix_memory, Actix, Memory, $($test)*);
+            expand!(actix_redis, Actix, Redis, $($test)*);
         }
     };
 }
@@ -71,6 +87,7 @@ macro_rules! expand {
     };
 }
 
+mod actix;
 mod anonymous;
 mod caching;
 mod cancellation;
@@ -96,3 +113,4 @@ mod resurrection;
 mod strict;
 mod taking;
 mod timeouts;
+mod together;

@@ -6,6 +6,7 @@ use crate::harness::{Instance, NOBODY, Setup};
 
 everywhere!(a_panic_commits_nothing, a_panic_after_a_save_keeps_what_was_saved);
 axum_only!(a_caught_panic_is_a_failed_request);
+actix_only!(a_caught_panic_is_a_failed_request);
 
 /// A request of which the server sees nothing but a panic.
 async fn panics(instance: &Instance, token: &str, steps: &str) {
@@ -37,7 +38,7 @@ async fn a_panic_after_a_save_keeps_what_was_saved(setup: Setup) {
     assert_eq!(world.run(&token, "keys").await.one(), json!([]));
 }
 
-/// With `CatchPanicLayer` between the handler and the session layer.
+/// With something between the handler and the session layer that catches panics.
 async fn a_caught_panic_is_a_failed_request(setup: Setup) {
     let world = setup.start().await;
     let token = world.run(NOBODY, "login alice; write a 1").await.token();

@@ -5,7 +5,7 @@ use std::{pin::Pin, sync::Arc};
 use cloakroom::manager::SessionConfig;
 use http::{Request, Response};
 
-use super::{AnyStore, axum_app, tower_app};
+use super::{AnyStore, actix_app, axum_app, tower_app};
 
 /// Who translates between HTTP and sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub(crate) enum Adapter {
     Tower,
     /// A router of axum 0.8, with its extractors.
     Axum,
+    /// An app of actix-web 4, with its extractors.
+    Actix,
 }
 
 /// A request on its way. Dropping it is what a server does when its client has gone.
@@ -35,10 +37,13 @@ impl App {
 }
 
 impl Adapter {
+    pub(crate) const ALL: [Self; 3] = [Self::Tower, Self::Axum, Self::Actix];
+
     pub(crate) fn app(self, store: AnyStore, config: SessionConfig) -> App {
         match self {
             Self::Tower => tower_app::app(store, config),
             Self::Axum => axum_app::app(store, config),
+            Self::Actix => actix_app::app(store, config),
         }
     }
 }

@@ -34,4 +34,9 @@ impl Gate {
     pub(crate) fn open(&self) {
         self.0.open.add_permits(1);
     }
+
+    /// For the test: whether the handler, and whoever held it, is gone.
+    pub(crate) fn is_alone(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
+    }
 }

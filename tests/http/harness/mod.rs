@@ -1,5 +1,7 @@
 //! The application under test, the stores it runs on, and the client that talks to it.
 
+mod actix_app;
+mod actix_thread;
 mod adapter;
 mod answer;
 mod axum_app;
@@ -14,6 +16,7 @@ mod world;
 
 pub(crate) use adapter::{Adapter, App};
 pub(crate) use answer::Answer;
+pub(crate) use gate::Gate;
 pub(crate) use instance::{Instance, NAME, NOBODY, request};
 pub(crate) use setup::{Backend, Setup};
 pub(crate) use store::AnyStore;

@@ -51,12 +51,17 @@ impl World {
     /// A second instance, as on another machine: it shares nothing but the store, and with Redis only the
     /// server.
     pub(crate) fn another_instance(&self) -> Instance {
+        self.another_instance_on(self.adapter)
+    }
+
+    /// The same with another adapter, as if one half of the fleet was rewritten.
+    pub(crate) fn another_instance_on(&self, adapter: Adapter) -> Instance {
         let store = match &self.servers {
             Servers::None => self.store.clone(),
             Servers::Own(redis) => self.built(RedisStore::builder(redis.url())),
             Servers::Shared(cluster) => self.built(RedisStore::cluster(cluster.urls())),
         };
-        Instance { app: self.adapter.app(store, self.config.clone()) }
+        Instance { app: adapter.app(store, self.config.clone()) }
     }
 
     fn built(&self, builder: cloakroom::store::redis::RedisStoreBuilder) -> AnyStore {

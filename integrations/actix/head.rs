@@ -1,0 +1,24 @@
+//! actix-web's types as bytes and strings.
+
+use actix_web::{
+    HttpMessage as _,
+    dev::ServiceRequest,
+    http::header::{self, HeaderValue},
+};
+
+use crate::{audit::ClientIp, manager::RequestHead};
+
+pub(super) fn of(request: &ServiceRequest) -> RequestHead<'_, impl Iterator<Item = &[u8]>> {
+    let headers = request.headers();
+    let first = |name| headers.get(name).map(HeaderValue::as_bytes);
+    let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
+    RequestHead {
+        method: request.method().as_str(),
+        path: request.path(),
+        host: authority.or_else(|| first(header::HOST)),
+        cookies: headers.get_all(header::COOKIE).map(HeaderValue::as_bytes),
+        user_agent: first(header::USER_AGENT),
+        traceparent: headers.get("traceparent").map(HeaderValue::as_bytes),
+        client_ip: request.extensions().get().map(|ClientIp(ip)| *ip),
+    }
+}

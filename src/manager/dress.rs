@@ -1,0 +1,61 @@
+//! What a session has to say in a response's headers: its cookie, and what caches must know.
+
+use super::{
+    Ending, Manager,
+    caching::{CacheHeaders, cache_headers},
+};
+
+/// A response's headers, whichever `http` types the adapter has. Names come in lower case.
+pub trait ResponseHeaders {
+    /// The lines of a header, in their order.
+    fn lines(&self, name: &'static str) -> impl Iterator<Item = &[u8]>;
+
+    /// Removes the lines of a header that `keep` is against; the others keep their order.
+    fn retain(&mut self, name: &'static str, keep: impl Fn(&[u8]) -> bool);
+
+    /// Adds a line. It is a secret if it is a cookie.
+    fn append(&mut self, name: &'static str, line: &str);
+}
+
+impl Manager {
+    /// Adds the cookie and the caching headers, after the handler's own are known. Doing it twice is
+    /// doing it once.
+    pub fn dress(&self, headers: &mut impl ResponseHeaders, ending: &Ending) {
+        if let Some(line) = &ending.set_cookie {
+            let ours = |line: &[u8]| {
+                let rest = line.strip_prefix(self.cookie_name().as_bytes());
+                rest.is_some_and(|rest| rest.first() == Some(&b'='))
+            };
+            // One cookie of our name a response; the application's others stay.
+            if headers.lines(SET_COOKIE).any(ours) {
+                headers.retain(SET_COOKIE, |line| !ours(line));
+            }
+            headers.append(SET_COOKIE, line);
+        }
+        if !self.sets_cache_headers() {
+            return;
+        }
+        let CacheHeaders { vary, cache_control } = cache_headers(
+            ending.accessed,
+            ending.set_cookie.is_some(),
+            headers.lines(VARY),
+            headers.lines(CACHE_CONTROL).next(),
+        );
+        if let Some(line) = cache_control {
+            if headers.lines(CACHE_CONTROL).next().is_some() {
+                headers.retain(CACHE_CONTROL, |_| false);
+                tracing::warn!(
+                    "a response with a session cookie was meant to be stored by caches; it says no-store now"
+                );
+            }
+            headers.append(CACHE_CONTROL, line);
+        }
+        if vary {
+            headers.append(VARY, "Cookie");
+        }
+    }
+}
+
+const SET_COOKIE: &str = "set-cookie";
+const VARY: &str = "vary";
+const CACHE_CONTROL: &str = "cache-control";
