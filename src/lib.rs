@@ -42,6 +42,7 @@
 //!
 //! | | |
 //! |---|---|
+//! | [`guide::promise`] | what merges, what conflicts, what is final, and what each costs |
 //! | [`session`] | the handle: reading, writing, signing in and out |
 //! | [`service`] | the layer, and when it answers in the handler's place |
 //! | `axum` (feature) | the extractors |
@@ -75,6 +76,7 @@ pub mod audit;
 pub mod clock;
 pub mod cookie;
 pub mod error;
+pub mod guide;
 pub mod id;
 pub mod manager;
 pub mod record;

@@ -36,7 +36,8 @@
 //! A handler that answers below 500 has done its work: what it wrote before it came to an error of its
 //! own, such as a 413, is committed. [`reload`](Session::reload) drops what was not saved.
 //!
-//! To learn the outcome inside the handler, call [`save`](Session::save).
+//! To learn the outcome inside the handler, call [`save`](Session::save). What merges and what conflicts is on
+//! [one page](crate::guide::promise).
 
 mod carry;
 mod commit;

@@ -11,6 +11,8 @@ on_redis!(
     a_writing_request_is_a_load_and_one_script,
     a_first_write_is_one_script,
     a_sign_in_is_two_scripts,
+    a_renewal_is_one_script,
+    a_value_is_taken_by_one_script,
     a_logout_is_a_load_and_one_script,
     a_load_refreshes_the_idle_timeout,
     a_lazy_session_costs_nothing_until_it_is_used,
@@ -83,6 +85,40 @@ async fn a_sign_in_is_two_scripts(setup: Setup) {
     let commands = counted(&world, &token, "write b 2; login alice b").await;
     assert!(commands.contains(&("evalsha".to_owned(), 2)), "{commands:?}");
     assert!(!commands.iter().any(|(name, _)| name == "eval"), "{commands:?}");
+}
+
+async fn a_renewal_is_one_script(setup: Setup) {
+    let world = setup.start().await;
+    let token = warm(&world).await;
+    // Inside, beside what a commit does: EXISTS of the new address, RENAME, and the old one's aftermath.
+    let expected = calls(&[
+        ("evalsha", 1),
+        ("exists", 1),
+        ("hgetall", 1),
+        ("hmget", 1),
+        ("hset", 2),
+        ("get", 2),
+        ("pexpire", 3),
+        ("rename", 1),
+        ("time", 2),
+    ]);
+    assert_eq!(counted(&world, &token, "renew").await, expected);
+}
+
+async fn a_value_is_taken_by_one_script(setup: Setup) {
+    let world = setup.start().await;
+    let token = warm(&world).await;
+    let expected = calls(&[
+        ("evalsha", 1),
+        ("hgetall", 1),
+        ("hmget", 1),
+        ("hset", 1),
+        ("hdel", 1),
+        ("get", 2),
+        ("pexpire", 2),
+        ("time", 2),
+    ]);
+    assert_eq!(counted(&world, &token, "take a; take a; take b").await, expected);
 }
 
 async fn a_logout_is_a_load_and_one_script(setup: Setup) {

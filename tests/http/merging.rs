@@ -22,6 +22,7 @@ everywhere!(
     a_clear_meets_a_write,
     a_slow_request_meets_any_number_of_fast_ones,
 );
+by_the_clock!(a_request_slower_than_the_history_is_compared_by_value);
 
 const START: &str = "write a 1; write b 1";
 
@@ -249,6 +250,34 @@ async fn a_slow_request_meets_any_number_of_fast_ones(setup: Setup) {
         }
         let answer = held.release().await;
         assert_eq!(answer.status, status, "{steps}: {answer:?}");
+        assert_eq!(world.run(&token, &format!("read {key}")).await.one(), then, "{steps}");
+    }
+}
+
+/// Forty commits in forty seconds: the store can't place what this request loaded any more, but it knows that
+/// the request's own commit was none of them.
+async fn a_request_slower_than_the_history_is_compared_by_value(setup: Setup) {
+    let world = setup.start().await;
+    for (steps, key, then, status) in [
+        ("read a; hold; write a 2", "a", json!(2), 200),
+        ("read b; hold; write b 2", "b", json!(2), 200),
+        ("hold; count n", "n", json!(41), 200),
+        ("hold; inc n 5; renew", "n", json!(45), 200),
+        ("read n; hold; write n 9", "n", json!(40), 409),
+        ("read gone; hold; write gone 9", "gone", json!(null), 409),
+        ("policy strict; hold; write z 9", "z", json!(null), 409),
+        ("hold; logout", "user", json!(null), 200),
+    ] {
+        let token = world.run(NOBODY, "login alice; write a 1; write gone 1").await.token();
+        let held = world.hold(&token, steps).await;
+        let _ = world.run(&token, "remove gone").await;
+        for _ in 0..40 {
+            world.clock.advance(Duration::from_secs(1));
+            assert_eq!(world.run(&token, "count n").await.status, 200);
+        }
+        let answer = held.release().await;
+        assert_eq!(answer.status, status, "{steps}: {answer:?}");
+        let token = answer.issued().unwrap_or(token);
         assert_eq!(world.run(&token, &format!("read {key}")).await.one(), then, "{steps}");
     }
 }

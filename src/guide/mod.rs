@@ -1,0 +1,4 @@
+//! Pages to read: what this crate promises.
+
+#[doc = include_str!("promise.md")]
+pub mod promise {}
