@@ -118,7 +118,7 @@ impl<S: SessionStore> SessionStore for Counting<S> {
         let answer = self.store.load(at, touch, idle).await;
         let cost = match &answer {
             Ok(Loaded::Found(_)) => Cost::LOAD,
-            Ok(Loaded::Missing | Loaded::Ended(_)) => Cost::LOAD_IN_VAIN,
+            Ok(Loaded::Missing | Loaded::Ended(_) | Loaded::Replayed { .. }) => Cost::LOAD_IN_VAIN,
             Err(_) => Cost::default(),
         };
         // No error: a load outside of any request is nobody's cost.

@@ -3,7 +3,10 @@
 //! It takes the Redis of `REDIS_URL` and the PostgreSQL of `DATABASE_URL`; else it starts private ones,
 //! which are gone when it ends; else, where these are not installed, it keeps everything in this process.
 //! `PORT` is 3000 by default, `DEMO_EMBEDDED=1` forces the last, `DEMO_TRAIL=none` does without PostgreSQL.
+//! `DEMO_FRAMEWORK=actix` serves the same shop by actix-web instead of axum.
 
+mod actix_routes;
+mod axum_routes;
 mod backend;
 mod costs;
 mod counter;
@@ -15,31 +18,18 @@ mod trail;
 
 use std::{env, error::Error, io, net::SocketAddr, process::ExitCode, time::Duration};
 
-use axum::{
-    Json, Router,
-    extract::State,
-    http::{StatusCode, header},
-    middleware,
-    response::{IntoResponse, Response},
-    routing::{get, post},
-};
-use cloakroom::{
-    cookie::CookieConfig,
-    manager::SessionConfig,
-    service::{SessionLayer, TextBody},
-    store::SessionStore,
-};
-use serde_json::json;
+use axum::Router;
+use cloakroom::{cookie::CookieConfig, manager::SessionConfig, store::SessionStore};
+use serde_json::{Value, json};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
     sync::watch,
 };
-use tower_http::{catch_panic::CatchPanicLayer, trace::TraceLayer};
 use tracing_subscriber::EnvFilter;
 
 use backend::{Backend, Notes, Store};
-use costs::{Counting, Ledger};
+use costs::Ledger;
 use counter::LastChanges;
 use trail::Trail;
 
@@ -50,6 +40,12 @@ pub(crate) struct Shop {
     trail: Trail,
     ledger: Ledger,
     last_changes: LastChanges,
+}
+
+impl Shop {
+    fn new(store: Kind, trail: Trail) -> Self {
+        Self { store, trail, ledger: Ledger::default(), last_changes: LastChanges::default() }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -92,11 +88,10 @@ async fn run() -> Result<(), Box<dyn Error>> {
     println!("{}", banner(&notes, listener.local_addr()?));
 
     let writer = writer.map(|writer| (writer.stop_handle(), tokio::spawn(writer.run())));
-    let router = match store {
-        Store::Redis(store) => router(store, Kind::Redis, trail)?,
-        Store::Embedded(store) => router(store, Kind::Embedded, trail)?,
-    };
-    serve(listener, router, stop).await?;
+    match store {
+        Store::Redis(store) => serve(listener, store, Shop::new(Kind::Redis, trail), stop).await?,
+        Store::Embedded(store) => serve(listener, store, Shop::new(Kind::Embedded, trail), stop).await?,
+    }
 
     // No request is under way any more: what they changed is in Redis, and the writer brings it home.
     if let Some((stop, running)) = writer {
@@ -114,39 +109,17 @@ async fn run() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn router<S: SessionStore + Clone>(store: S, kind: Kind, trail: Trail) -> Result<Router, Box<dyn Error>> {
-    // For plain HTTP on this machine. A shop on the Internet takes the default, which is `Secure`.
-    let config = SessionConfig::default()
+/// For plain HTTP on this machine. A shop on the Internet takes the default cookie, which is `Secure`.
+fn config() -> Result<SessionConfig, cloakroom::error::Error> {
+    SessionConfig::default()
         .with_cookie(CookieConfig::insecure_for_local_development())
-        .with_idle_timeout(Duration::from_secs(30 * 60))?;
-    let shop = Shop { store: kind, trail, ledger: Ledger::default(), last_changes: LastChanges::default() };
-    let sessions = SessionLayer::with_config(Counting::new(store.clone(), shop.ledger.clone()), config);
-
-    Ok(Router::new()
-        .route("/", get(shop::shelf))
-        .route("/cart", get(shop::cart))
-        .route("/cart/add", post(shop::add))
-        .route("/cart/remove", post(shop::remove))
-        .route("/sign-in", get(shop::sign_in_form).post(shop::sign_in))
-        .route("/sign-out", post(shop::sign_out))
-        .route("/session.json", get(shop::json))
-        .layer(sessions.with_reply(TextBody))
-        .layer(middleware::from_fn_with_state(shop.clone(), counter::around))
-        // Below, nothing has to do with a session, and so nothing keeps one alive.
-        .route("/trail", get(async |State(shop): State<Shop>| page::trail(&shop.trail.latest().await)))
-        .route("/healthz", get(async move |State(shop): State<Shop>| health(&store, &shop).await))
-        .route("/style.css", get(async || ([(header::CONTENT_TYPE, "text/css")], include_str!("style.css"))))
-        .layer(CatchPanicLayer::new())
-        .layer(middleware::map_response(counter::secure))
-        .layer(TraceLayer::new_for_http())
-        .with_state(shop))
+        .with_idle_timeout(Duration::from_secs(30 * 60))
 }
 
-async fn health(store: &impl SessionStore, shop: &Shop) -> Response {
+async fn health(store: &impl SessionStore, shop: &Shop) -> (bool, Value) {
     let ready = store.ready().await.is_ok();
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let state = if ready { "ok" } else { "out of reach" };
-    (status, Json(json!({ "store": state, "trail": shop.trail.state().await }))).into_response()
+    (ready, json!({ "store": state, "trail": shop.trail.state().await }))
 }
 
 /// `PORT` or the next one that is free; on this machine only.
@@ -182,17 +155,42 @@ fn until_stopped() -> io::Result<watch::Receiver<bool>> {
 }
 
 /// Serves until it is stopped, then lets the requests under way finish, within reason.
-async fn serve(listener: TcpListener, router: Router, stop: watch::Receiver<bool>) -> io::Result<()> {
-    let stopped = |mut stop: watch::Receiver<bool>| async move {
-        // An error would mean that nobody can stop us any more; then, too, it is time to go.
-        let _ = stop.wait_for(|stop| *stop).await;
-    };
+async fn serve<S: SessionStore + Clone>(
+    listener: TcpListener,
+    store: S,
+    shop: Shop,
+    stop: watch::Receiver<bool>,
+) -> Result<(), Box<dyn Error>> {
+    match env::var("DEMO_FRAMEWORK").as_deref() {
+        Err(_) | Ok("axum") => {
+            serve_axum(listener, axum_routes::router(store, config()?, shop), stop).await?
+        }
+        Ok("actix") => {
+            let server = actix_routes::server(listener.into_std()?, store, config()?, shop)?;
+            let handle = server.handle();
+            tokio::spawn(async move {
+                stopped(stop).await;
+                handle.stop(true).await;
+            });
+            server.await?;
+        }
+        Ok(other) => return Err(format!("DEMO_FRAMEWORK={other:?}: take axum or actix").into()),
+    }
+    Ok(())
+}
+
+async fn serve_axum(listener: TcpListener, router: Router, stop: watch::Receiver<bool>) -> io::Result<()> {
     let app = router.into_make_service_with_connect_info::<SocketAddr>();
     let serving = axum::serve(listener, app).with_graceful_shutdown(stopped(stop.clone()));
     tokio::select! {
         ended = serving.into_future() => ended,
         () = async { stopped(stop).await; tokio::time::sleep(Duration::from_secs(5)).await } => Ok(()),
     }
+}
+
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    // An error would mean that nobody can stop us any more; then, too, it is time to go.
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 fn banner(notes: &Notes, address: SocketAddr) -> String {

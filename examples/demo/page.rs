@@ -1,9 +1,5 @@
 //! HTML by hand.
 
-use axum::{
-    Extension,
-    response::{Html, IntoResponse, Response},
-};
 use cloakroom::{error::Error, session::Session};
 
 use crate::{
@@ -65,15 +61,9 @@ impl Page {
     }
 }
 
-impl IntoResponse for Page {
-    fn into_response(self) -> Response {
-        Extension(self).into_response()
-    }
-}
-
 /// The last lines of the trail. It reloads itself, and is not behind the session layer: a tab that is left
 /// open must not keep a session alive.
-pub(crate) fn trail(latest: &Latest) -> Html<String> {
+pub(crate) fn trail(latest: &Latest) -> String {
     let mut main = String::from(
         "<p>Every change of every session, the newest first; times are UTC. In a shop of your own this page \
          is for the staff. It reloads every two seconds.</p>\n",
@@ -92,7 +82,7 @@ pub(crate) fn trail(latest: &Latest) -> Html<String> {
          <th scope=\"col\">Request</th><th scope=\"col\">In PostgreSQL after</th></tr></thead>\n\
          <tbody>{rows}</tbody></table></div>"
     ));
-    Html(frame("Audit trail", RELOAD, "", &main, ""))
+    frame("Audit trail", RELOAD, "", &main, "")
 }
 
 fn row(line: &Line) -> String {
@@ -106,9 +96,9 @@ fn row(line: &Line) -> String {
 
 /// In the place of the layer's own answer, for a browser. A page that can't be shown asks again by itself;
 /// a form is not sent again unasked.
-pub(crate) fn refusal(sentence: &str, reload: bool) -> Html<String> {
+pub(crate) fn refusal(sentence: &str, reload: bool) -> String {
     let main = format!("<p role=\"alert\">{}</p><p><a href=\"/\">To the shop</a></p>", escape(sentence));
-    Html(frame("One moment", if reload { RELOAD } else { "" }, "", &main, ""))
+    frame("One moment", if reload { RELOAD } else { "" }, "", &main, "")
 }
 
 const RELOAD: &str = "<meta http-equiv=\"refresh\" content=\"2\">\n";

@@ -1,22 +1,16 @@
-//! The shop's handlers. All that they do with a session is in here.
+//! What the shop does. All that it does with a session is in here, whichever framework calls it.
 //!
 //! No form carries an anti-CSRF token: the cookie is `SameSite=Lax`, so a browser does not send it with
 //! a POST from another site, and GET changes nothing.
 
 use std::collections::BTreeMap;
 
-use axum::{
-    Extension, Form, Json,
-    extract::State,
-    http::StatusCode,
-    response::{IntoResponse, Redirect, Response},
-};
 use cloakroom::{
     error::Error,
     session::{Key, Login, Session},
 };
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     Shop,
@@ -31,17 +25,30 @@ pub(crate) const CART: Key<Cart> = Key::new("cart");
 
 const MOST: u32 = 99;
 
+/// A form that names an item.
 #[derive(Deserialize)]
 pub(crate) struct Choice {
     item: String,
 }
 
+/// A form that names a visitor.
 #[derive(Deserialize)]
 pub(crate) struct Name {
     name: String,
 }
 
-pub(crate) async fn shelf(session: Session) -> Result<Page, Error> {
+/// What the client is answered.
+pub(crate) enum Answer {
+    Page(Page),
+    /// 303, so that a reload does not send the form again. The session goes along for `counter`, which
+    /// notes what the change has cost.
+    See(&'static str, Session),
+    Refuse(u16, &'static str),
+}
+
+type Answered = Result<Answer, Error>;
+
+pub(crate) fn shelf(session: &Session) -> Answered {
     let item = |item: &Item| {
         format!(
             "<li><h2>{}</h2><p>{}</p><form method=\"post\" action=\"/cart/add\">\
@@ -55,10 +62,10 @@ pub(crate) async fn shelf(session: Session) -> Result<Page, Error> {
         )
     };
     let items: String = ITEMS.iter().map(item).collect();
-    Page::new("Everything for a cloakroom", &session, format!("<ul class=\"shelf\">\n{items}</ul>"))
+    page("Everything for a cloakroom", session, format!("<ul class=\"shelf\">\n{items}</ul>"))
 }
 
-pub(crate) async fn cart(session: Session) -> Result<Page, Error> {
+pub(crate) fn cart(session: &Session) -> Answered {
     let cart = session.get(CART)?.unwrap_or_default();
     let (mut rows, mut sum) = (String::new(), 0);
     for (id, count) in &cart {
@@ -84,11 +91,11 @@ pub(crate) async fn cart(session: Session) -> Result<Page, Error> {
             price(sum)
         )
     };
-    Page::new("Your cart", &session, main)
+    page("Your cart", session, main)
 }
 
-pub(crate) async fn add(session: Session, Form(choice): Form<Choice>) -> Result<Response, Error> {
-    let Some(item) = Item::find(&choice.item) else { return Ok(no_such_item()) };
+pub(crate) fn add(session: &Session, choice: &Choice) -> Answered {
+    let Some(item) = Item::find(&choice.item) else { return Ok(NO_SUCH_ITEM) };
     // Two tabs that add at the same time: the later runs again on the cart of the earlier.
     session.update(CART, |cart| {
         let mut cart = cart.unwrap_or_default();
@@ -96,11 +103,11 @@ pub(crate) async fn add(session: Session, Form(choice): Form<Choice>) -> Result<
         *count = (*count + 1).min(MOST);
         cart
     })?;
-    Ok(see("/cart", session))
+    Ok(Answer::See("/cart", session.clone()))
 }
 
-pub(crate) async fn remove(session: Session, Form(choice): Form<Choice>) -> Result<Response, Error> {
-    let Some(item) = Item::find(&choice.item) else { return Ok(no_such_item()) };
+pub(crate) fn remove(session: &Session, choice: &Choice) -> Answered {
+    let Some(item) = Item::find(&choice.item) else { return Ok(NO_SUCH_ITEM) };
     if session.contains(CART.name())? {
         session.update(CART, |cart| {
             let mut cart = cart.unwrap_or_default();
@@ -111,37 +118,37 @@ pub(crate) async fn remove(session: Session, Form(choice): Form<Choice>) -> Resu
             cart
         })?;
     }
-    Ok(see("/cart", session))
+    Ok(Answer::See("/cart", session.clone()))
 }
 
-pub(crate) async fn sign_in_form(session: Session) -> Result<Page, Error> {
+pub(crate) fn sign_in_form(session: &Session) -> Answered {
     let form = "<p>This is a demo: any name will do, and there is no password. Your cart comes along.</p>\
                 <form method=\"post\" action=\"/sign-in\" class=\"stack\"><label for=\"name\">Name</label>\
                 <input id=\"name\" name=\"name\" required maxlength=\"64\" autocomplete=\"username\">\
                 <button>Sign in</button></form>";
-    Page::new("Sign in", &session, form.to_owned())
+    page("Sign in", session, form.to_owned())
 }
 
-pub(crate) async fn sign_in(session: Session, Form(form): Form<Name>) -> Result<Response, Error> {
+pub(crate) fn sign_in(session: &Session, form: &Name) -> Answered {
     let name = form.name.trim();
     if name.is_empty() || name.chars().count() > 64 {
-        return Ok((StatusCode::BAD_REQUEST, "A name has 1 to 64 characters.\n").into_response());
+        return Ok(Answer::Refuse(400, "A name has 1 to 64 characters.\n"));
     }
     // A shop would check a password or a passkey here. The visitor gets a new token either way.
     session.login(Login::user(name).by("name only").carry([CART.name()]))?;
-    Ok(see("/", session))
+    Ok(Answer::See("/", session.clone()))
 }
 
-pub(crate) async fn sign_out(session: Session) -> Result<Response, Error> {
+pub(crate) fn sign_out(session: &Session) -> Answered {
     session.logout()?;
-    Ok(see("/", session))
+    Ok(Answer::See("/", session.clone()))
 }
 
 /// The session as a script wants it.
-pub(crate) async fn json(session: Session, State(shop): State<Shop>) -> Result<Response, Error> {
+pub(crate) fn json(session: &Session, shop: &Shop) -> Result<Value, Error> {
     // Nothing is written, so loading is all that it costs.
     let cost = shop.ledger.so_far();
-    Ok(Json(json!({
+    Ok(json!({
         "ref": session.reference().map(|reference| reference.to_string()),
         "version": session.version(),
         "user": session.user(),
@@ -150,15 +157,10 @@ pub(crate) async fn json(session: Session, State(shop): State<Shop>) -> Result<R
         "store": shop.store.name(),
         "round_trips": if shop.store.is_remote() { cost.round_trips } else { 0 },
     }))
-    .into_response())
 }
 
-fn no_such_item() -> Response {
-    (StatusCode::NOT_FOUND, "There is no such item.\n").into_response()
-}
+const NO_SUCH_ITEM: Answer = Answer::Refuse(404, "There is no such item.\n");
 
-/// 303, so that a reload does not send the form again. The session goes along for `counter`, which notes
-/// what the change has cost.
-fn see(path: &str, session: Session) -> Response {
-    (Extension(session), Redirect::to(path)).into_response()
+fn page(title: &'static str, session: &Session, main: String) -> Answered {
+    Page::new(title, session, main).map(Answer::Page)
 }

@@ -5,6 +5,8 @@ use servers::Redis;
 
 use crate::{browser::Browser, process::Demo};
 
+by_each_framework!(the_costs_are_true);
+
 fn told(response: &Response) -> &str {
     response.headers()["server-timing"].to_str().unwrap().trim_start_matches("redis;desc=")
 }
@@ -18,10 +20,11 @@ fn asked(redis: &Redis) -> BTreeMap<String, u64> {
 }
 
 /// The demo's numbers are those of Redis' own statistics.
-#[tokio::test]
-async fn the_costs_are_true() {
+async fn the_costs_are_true(framework: &str) {
     let redis = Redis::durable().unwrap();
-    let demo = Demo::with(&[("REDIS_URL", &redis.url()), ("DEMO_TRAIL", "none")]).await;
+    let demo =
+        Demo::with(&[("DEMO_FRAMEWORK", framework), ("REDIS_URL", &redis.url()), ("DEMO_TRAIL", "none")])
+            .await;
     let browser = Browser::at(&demo);
     // The first request sets the namespace up, and the first use of a script loads it.
     browser.add("hat").await;

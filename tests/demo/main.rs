@@ -10,6 +10,18 @@
     reason = "a test that can't go on shall stop"
 )]
 
+/// Each test on the demo as axum and as actix-web serve it.
+macro_rules! by_each_framework {
+    ($($test:ident),* $(,)?) => {
+        mod axum {
+            $(#[tokio::test] async fn $test() { super::$test("axum").await })*
+        }
+        mod actix {
+            $(#[tokio::test] async fn $test() { super::$test("actix").await })*
+        }
+    };
+}
+
 mod binary;
 mod browser;
 mod costs;

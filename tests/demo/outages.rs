@@ -14,7 +14,7 @@ use crate::{
 #[tokio::test]
 async fn redis_is_killed_and_comes_back() {
     let (mut redis, postgres) = (Redis::durable().unwrap(), Postgres::start().unwrap());
-    let demo = Demo::on(&redis, &postgres).await;
+    let demo = Demo::on("axum", &redis, &postgres).await;
     let browser = Browser::at(&demo);
     browser.add("hat").await;
     browser.sign_in("alice").await;
@@ -53,7 +53,7 @@ async fn redis_is_killed_and_comes_back() {
 #[tokio::test]
 async fn postgres_is_killed_and_comes_back() {
     let (redis, mut postgres) = (Redis::durable().unwrap(), Postgres::start().unwrap());
-    let demo = Demo::on(&redis, &postgres).await;
+    let demo = Demo::on("axum", &redis, &postgres).await;
     let browser = Browser::at(&demo);
     browser.add("coat").await;
     until("the first row is stored", async || kinds(&postgres).len() == 1).await;

@@ -3,11 +3,18 @@ use servers::Redis;
 
 use crate::{browser::Browser, process::Demo};
 
+by_each_framework!(
+    what_visitors_type_is_text,
+    wrong_input_changes_nothing,
+    every_answer_has_the_strict_headers,
+    another_host_is_refused,
+    an_outage_is_told_to_each_in_its_own_way
+);
+
 const NASTY: &str = "<script>alert(\"1\")</script>&'";
 
-#[tokio::test]
-async fn what_visitors_type_is_text() {
-    let demo = Demo::with(&[("DEMO_EMBEDDED", "1")]).await;
+async fn what_visitors_type_is_text(framework: &str) {
+    let demo = Demo::with(&[("DEMO_FRAMEWORK", framework), ("DEMO_EMBEDDED", "1")]).await;
     let browser = Browser::at(&demo);
     browser.add("hat").await;
     browser.sign_in(NASTY).await;
@@ -21,9 +28,8 @@ async fn what_visitors_type_is_text() {
     }
 }
 
-#[tokio::test]
-async fn wrong_input_changes_nothing() {
-    let demo = Demo::with(&[("DEMO_EMBEDDED", "1")]).await;
+async fn wrong_input_changes_nothing(framework: &str) {
+    let demo = Demo::with(&[("DEMO_FRAMEWORK", framework), ("DEMO_EMBEDDED", "1")]).await;
     let browser = Browser::at(&demo);
     for (path, form, status) in [
         ("/cart/add", ("item", "moon"), StatusCode::NOT_FOUND),
@@ -39,9 +45,8 @@ async fn wrong_input_changes_nothing() {
     assert_eq!(browser.token(), None);
 }
 
-#[tokio::test]
-async fn every_answer_has_the_strict_headers() {
-    let demo = Demo::with(&[("DEMO_EMBEDDED", "1")]).await;
+async fn every_answer_has_the_strict_headers(framework: &str) {
+    let demo = Demo::with(&[("DEMO_FRAMEWORK", framework), ("DEMO_EMBEDDED", "1")]).await;
     let browser = Browser::at(&demo);
     for path in ["/", "/cart", "/sign-in", "/trail", "/healthz", "/session.json", "/style.css", "/nowhere"] {
         let response = browser.get(path).await;
@@ -52,19 +57,19 @@ async fn every_answer_has_the_strict_headers() {
 }
 
 /// The cookie for plain HTTP is for this machine only.
-#[tokio::test]
-async fn another_host_is_refused() {
-    let demo = Demo::with(&[("DEMO_EMBEDDED", "1")]).await;
+async fn another_host_is_refused(framework: &str) {
+    let demo = Demo::with(&[("DEMO_FRAMEWORK", framework), ("DEMO_EMBEDDED", "1")]).await;
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let response = client.get(&demo.url).header(header::HOST, "shop.example").send().await.unwrap();
     assert_eq!(response.status(), StatusCode::BAD_REQUEST);
 }
 
 /// A browser gets a page that asks again by itself, a script one sentence.
-#[tokio::test]
-async fn an_outage_is_told_to_each_in_its_own_way() {
+async fn an_outage_is_told_to_each_in_its_own_way(framework: &str) {
     let mut redis = Redis::durable().unwrap();
-    let demo = Demo::with(&[("REDIS_URL", &redis.url()), ("DEMO_TRAIL", "none")]).await;
+    let demo =
+        Demo::with(&[("DEMO_FRAMEWORK", framework), ("REDIS_URL", &redis.url()), ("DEMO_TRAIL", "none")])
+            .await;
     let browser = Browser::at(&demo);
     browser.add("hat").await;
     redis.kill().unwrap();

@@ -21,14 +21,16 @@ pub struct Demo {
 
 impl Demo {
     /// On the servers of a test.
-    pub async fn on(redis: &Redis, postgres: &Postgres) -> Self {
-        Self::with(&[("REDIS_URL", &redis.url()), ("DATABASE_URL", &postgres.url())]).await
+    pub async fn on(framework: &str, redis: &Redis, postgres: &Postgres) -> Self {
+        let (redis, postgres) = (redis.url(), postgres.url());
+        let servers = [("REDIS_URL", redis.as_str()), ("DATABASE_URL", postgres.as_str())];
+        Self::with(&[servers[0], servers[1], ("DEMO_FRAMEWORK", framework)]).await
     }
 
     /// With nothing in its environment that the machine happens to have, but these.
     pub async fn with(environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new(binary::path());
-        for name in ["REDIS_URL", "DATABASE_URL", "DEMO_EMBEDDED", "DEMO_TRAIL"] {
+        for name in ["REDIS_URL", "DATABASE_URL", "DEMO_EMBEDDED", "DEMO_TRAIL", "DEMO_FRAMEWORK"] {
             command.env_remove(name);
         }
         // Everything that we and the demo itself ever log.

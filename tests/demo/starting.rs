@@ -51,7 +51,7 @@ async fn redis_alone() {
 #[tokio::test]
 async fn sigterm_flushes() {
     let (redis, postgres) = (Redis::durable().unwrap(), Postgres::start().unwrap());
-    let demo = Demo::on(&redis, &postgres).await;
+    let demo = Demo::on("axum", &redis, &postgres).await;
     let browsers: Vec<_> = (0..50).map(|_| Browser::at(&demo)).collect();
     for browser in &browsers {
         browser.add("tag").await;

@@ -3,11 +3,12 @@ use servers::{Postgres, Redis};
 
 use crate::{assert_contiguous, browser::Browser, kinds, process::Demo, rows, secrets};
 
+by_each_framework!(from_sign_in_to_sign_out);
+
 /// From the first visit to sign-out, and what is left of it in Redis, in PostgreSQL and in the log.
-#[tokio::test]
-async fn from_sign_in_to_sign_out() {
+async fn from_sign_in_to_sign_out(framework: &str) {
     let (redis, postgres) = (Redis::durable().unwrap(), Postgres::start().unwrap());
-    let demo = Demo::on(&redis, &postgres).await;
+    let demo = Demo::on(framework, &redis, &postgres).await;
     let browser = Browser::at(&demo);
 
     assert!(browser.page("/").await.contains("Counter bell"));
