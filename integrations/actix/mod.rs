@@ -41,6 +41,7 @@
 //! | [`Session`] | the request's session, loaded | 500 without the middleware, 503 without the store |
 //! | [`Authenticated`] | it, with somebody signed in | 401, too |
 //! | [`MaybeAuthenticated`] | that or nobody | never 401 |
+//! | [`RequireFresh<300>`](RequireFresh) | [`Authenticated`], for 300 s at most | 401 with a step-up challenge |
 //!
 //! Take [`MaybeAuthenticated`] and not `Option<Authenticated>`: actix-web makes `None` of every
 //! rejection, so that with [lazy loading](crate::manager::Load::Lazy) a store that is out of reach, and
@@ -90,6 +91,7 @@
 
 mod authenticated;
 mod error;
+mod fresh;
 mod future;
 mod head;
 mod headers;
@@ -100,6 +102,7 @@ mod session;
 mod session_service;
 
 pub use authenticated::{Authenticated, AuthenticatedRejection, MaybeAuthenticated};
+pub use fresh::{FreshRejection, RequireFresh};
 pub use future::ResponseFuture;
 pub use middleware::SessionMiddleware;
 pub use reply::{Reply, TextBody};

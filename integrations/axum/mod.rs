@@ -24,12 +24,15 @@
 //! | [`Session`] | the request's session, loaded | 500 without the layer, 503 without the store |
 //! | [`Authenticated`] | it, with somebody signed in | 401, too |
 //! | `Option<Authenticated>` | that or `None` | never 401 |
+//! | [`RequireFresh<300>`](RequireFresh) | [`Authenticated`], for 300 s at most | 401 with a step-up challenge |
 
 mod authenticated;
 mod error;
+mod fresh;
 mod session;
 
 pub use authenticated::{Authenticated, AuthenticatedRejection};
+pub use fresh::{FreshRejection, RequireFresh};
 pub use session::SessionRejection;
 
 #[cfg(doc)]

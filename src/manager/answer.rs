@@ -1,5 +1,7 @@
 //! What a client is told of an error that a handler returned.
 
+use std::time::Duration;
+
 use crate::error::{Error, ErrorKind};
 
 /// Status and text: what kind of error it was and nothing of its cause, which goes to the log.
@@ -13,4 +15,15 @@ pub(crate) const fn answer(error: &Error) -> (u16, &'static str) {
         ErrorKind::Superseded => (409, "This session was renewed. Please try again.\n"),
         _ => (500, "The session could not be processed.\n"),
     }
+}
+
+/// The challenge and the text for a user whose sign-in is too old: RFC 9470, 3, under a scheme of its own,
+/// since what the client has is no bearer token.
+pub(crate) fn step_up(most: Duration) -> (String, &'static str) {
+    let challenge = format!(
+        "Session error=\"insufficient_user_authentication\", \
+         error_description=\"A more recent sign-in is required\", max_age=\"{}\"",
+        most.as_secs()
+    );
+    (challenge, "Please sign in again.\n")
 }

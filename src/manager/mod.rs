@@ -15,7 +15,7 @@ mod request;
 mod turn;
 
 #[cfg(any(feature = "axum", feature = "actix"))]
-pub(crate) use answer::answer;
+pub(crate) use answer::{answer, step_up};
 pub use config::{Load, SessionConfig};
 pub use dress::ResponseHeaders;
 pub use refusal::Refusal;

@@ -40,6 +40,7 @@ pub enum Write {
 
 impl Delta {
     /// Whether the store has something to work out.
+    #[cfg(feature = "redis")]
     pub(crate) fn has_operations(&self) -> bool {
         self.changes.values().any(|change| matches!(change.write, Write::Apply(_)))
     }

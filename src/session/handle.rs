@@ -386,6 +386,20 @@ impl Session {
         self.seen().record.as_ref()?.authentication.clone()
     }
 
+    /// Whether the user signed in, or proved it again, at most `most` ago, both by the store's clock. Never for
+    /// nobody.
+    pub fn is_fresh(&self, most: Duration) -> bool {
+        let state = self.seen();
+        match (&state.intent, &state.record) {
+            (Some(Intent::Login(_) | Intent::Reauthenticate(_)), _) => true,
+            (_, Some(record)) if state.ending.is_none() => {
+                let since = record.authentication.as_ref();
+                since.is_some_and(|since| record.loaded_at.since(since.at) <= most)
+            }
+            _ => false,
+        }
+    }
+
     /// When the session began, by the store's clock.
     pub fn created_at(&self) -> Option<Timestamp> {
         self.seen().record.as_ref().map(|record| record.created_at)

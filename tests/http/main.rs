@@ -96,6 +96,7 @@ mod cookies;
 mod development;
 mod extractors;
 mod forged;
+mod freshness;
 mod interleaving;
 mod limits;
 mod login;

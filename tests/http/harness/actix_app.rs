@@ -19,7 +19,7 @@ use actix_web::{
     web,
 };
 use cloakroom::{
-    actix::{Authenticated, MaybeAuthenticated, SessionMiddleware},
+    actix::{Authenticated, MaybeAuthenticated, RequireFresh, SessionMiddleware},
     error::Error,
     manager::SessionConfig,
     session::Session,
@@ -43,7 +43,8 @@ pub(super) fn app(store: AnyStore, config: SessionConfig) -> App {
                     .service(web::resource("/caught").wrap(from_fn(catch_panics)).to(act))
                     .route("/extract", web::get().to(async |_: Session| "extracted and not used"))
                     .route("/private", web::get().to(async |who: Authenticated| who.user().to_owned()))
-                    .route("/maybe", web::get().to(maybe)),
+                    .route("/maybe", web::get().to(maybe))
+                    .route("/fresh", web::get().to(fresh)),
             );
         let service = Rc::new(init_service(app).await);
         move |request: Request<Vec<u8>>| -> actix_thread::Local {
@@ -73,6 +74,10 @@ async fn act(request: HttpRequest, session: Session, steps: String) -> Result<Ht
 async fn leave_alone(request: HttpRequest, steps: String) -> Result<HttpResponse, Error> {
     let gate = request.extensions().get::<Gate>().cloned();
     Ok(answer(script::run(&steps, None, gate).await?))
+}
+
+async fn fresh(RequireFresh(who): RequireFresh<300>) -> String {
+    who.user().to_owned()
 }
 
 async fn maybe(MaybeAuthenticated(who): MaybeAuthenticated) -> String {

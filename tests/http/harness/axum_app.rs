@@ -7,7 +7,7 @@ use axum::{
     routing::{any, get},
 };
 use cloakroom::{
-    axum::Authenticated,
+    axum::{Authenticated, RequireFresh},
     error::Error,
     manager::SessionConfig,
     service::{SessionLayer, TextBody},
@@ -28,6 +28,7 @@ pub(super) fn app(store: AnyStore, config: SessionConfig) -> App {
         .route("/extract", get(async |_: Session| "extracted and not used"))
         .route("/private", get(async |who: Authenticated| who.user().to_owned()))
         .route("/maybe", get(maybe))
+        .route("/fresh", get(async |RequireFresh(who): RequireFresh<300>| who.user().to_owned()))
         .layer(sessions)
         .route("/outside", get(async |_: Session| "never reached"))
         .route("/outside-private", get(async |_: Authenticated| "never reached"));
