@@ -64,6 +64,9 @@ pub(crate) async fn commit(session: &Session) -> Result<Outcome> {
         if !stale.is_empty() {
             return Ok(Outcome::Conflict(stale));
         }
+        if let Some(gone) = gone_apart(session) {
+            return Ok(gone);
+        }
         let Some(pending) = next(session)? else { return Ok(Outcome::Done) };
         match run(session, pending).await? {
             Step::Settled => {}
@@ -79,6 +82,19 @@ pub(crate) async fn commit(session: &Session) -> Result<Outcome> {
             }
         }
     }
+}
+
+/// What a detached handle is told whose session ended: it begins no other one, whose cookie no response
+/// is left to carry.
+fn gone_apart(session: &Session) -> Option<Outcome> {
+    let mut state = session.state();
+    let begins = state.record.is_none() && state.ending.is_none() && state.wants_commit(true);
+    if !(session.inner.detached && begins && state.pending.is_none()) {
+        return None;
+    }
+    let ended = state.ended.clone()?;
+    state.gone(ended.clone());
+    Some(Outcome::Gone(ended))
 }
 
 /// The job in hand, or the next one that the state asks for.

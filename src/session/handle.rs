@@ -37,6 +37,8 @@ pub(super) struct Inner {
     /// What the request's cookie names.
     presented: Option<Address>,
     touch: Touch,
+    /// Made by [`Session::detach`]: no response is left to carry a cookie.
+    pub(super) detached: bool,
     state: Mutex<State>,
     /// One conversation with the store at a time.
     pub(super) gate: tokio::sync::Mutex<()>,
@@ -67,7 +69,7 @@ impl Session {
     ) -> Self {
         let state = if presented.is_some() { State::default() } else { State::nothing(None) };
         let (state, gate) = (Mutex::new(state), tokio::sync::Mutex::default());
-        Self { inner: Arc::new(Inner { engine, context, presented, touch, state, gate }) }
+        Self { inner: Arc::new(Inner { engine, context, presented, touch, detached: false, state, gate }) }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -341,7 +343,7 @@ impl Session {
 
     /// A handle of its own to the same session, for work that outlives the response (streams,
     /// WebSockets, background tasks). Nobody commits it: call [`save`](Self::save), which also says
-    /// when the session is gone.
+    /// when the session is gone, each time: it never begins another.
     #[must_use]
     pub fn detach(&self) -> Self {
         let state = self.state();
@@ -355,6 +357,7 @@ impl Session {
             context: Arc::clone(&self.inner.context),
             presented: self.inner.presented,
             touch: self.inner.touch,
+            detached: true,
             state: Mutex::new(fresh),
             gate: tokio::sync::Mutex::default(),
         };

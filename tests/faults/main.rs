@@ -1,4 +1,5 @@
-//! Redis misbehaves, for real: killed, stopped, full, forgetful, or cut off in the middle of a reply.
+//! Redis misbehaves, for real: killed, stopped, full, forgetful, silent, failed over, on the move, or cut
+//! off at any byte.
 //!
 //! Over the layer as an application uses it. What must hold each time: a bounded wait, never a 2xx for
 //! what was not committed, a cookie that is left as it is, nothing half-written, and everything works
@@ -13,9 +14,16 @@
     reason = "a test that can't go on shall stop"
 )]
 
+mod access;
 mod client;
 mod cluster;
-mod lost_reply;
+mod crowd;
+mod cuts;
+mod eye;
+mod failover;
+mod forgetting;
+mod migration;
 mod outage;
 mod pressure;
 mod proxy;
+mod silence;

@@ -1,46 +1,84 @@
-//! A connection that can be cut at will: bytes pass until the plan says stop.
+//! A connection that can be cut at any byte, frozen, or led to another server.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
-};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{
-        TcpListener, TcpStream,
-        tcp::{OwnedReadHalf, OwnedWriteHalf},
-    },
+    net::{TcpListener, TcpStream},
+    sync::watch,
 };
+
+/// Which way bytes go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// From the client to Redis.
+    Request,
+    /// From Redis to the client.
+    Reply,
+}
+
+/// Ends the connection once `bytes` of one exchange have passed one way. An exchange is what the client
+/// sends until Redis has answered, and the answer; they are counted from 1, from the arming on.
+#[derive(Clone, Copy, Debug)]
+pub struct Cut {
+    pub exchange: usize,
+    pub way: Way,
+    pub bytes: usize,
+    /// New connections are closed at once until [`Proxy::come_back`].
+    pub stay_away: bool,
+}
 
 /// Between a client and Redis, on a loopback port of its own.
 pub struct Proxy {
     port: u16,
-    plan: Arc<Plan>,
+    shared: Arc<Shared>,
+}
+
+type Hook = Arc<dyn Fn() + Send + Sync>;
+
+struct Shared {
+    state: Mutex<State>,
+    lines: watch::Sender<Lines>,
 }
 
 #[derive(Default)]
-struct Plan {
-    armed: AtomicBool,
-    /// A script was asked for since: what comes back now is its reply.
-    asked: AtomicBool,
-    /// How many bytes of replies still pass once a script was asked for.
-    left: AtomicUsize,
-    cuts: AtomicUsize,
+struct State {
+    upstream: u16,
+    cut: Option<Cut>,
+    repeat: usize,
+    cuts: usize,
+    /// Bytes of request and of reply, of each exchange since the arming.
+    exchanges: Vec<[usize; 2]>,
+    replying: bool,
+    away: bool,
+    before_each_request: Option<Hook>,
+}
+
+/// Connections are numbered; what is below a limit is affected.
+#[derive(Clone, Copy, Default)]
+struct Lines {
+    next: u64,
+    frozen_below: u64,
+    closed_below: u64,
 }
 
 impl Proxy {
     pub async fn to(port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let proxy = Self { port: listener.local_addr().unwrap().port(), plan: Arc::default() };
-        let plan = Arc::clone(&proxy.plan);
+        let state = Mutex::new(State { upstream: port, replying: true, ..State::default() });
+        let shared = Arc::new(Shared { state, lines: watch::Sender::default() });
+        let proxy = Self { port: listener.local_addr().unwrap().port(), shared: Arc::clone(&shared) };
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let Ok(server) = TcpStream::connect(("127.0.0.1", port)).await else { continue };
-                let ((from_client, to_client), (from_server, to_server)) =
-                    (client.into_split(), server.into_split());
-                tokio::spawn(requests(from_client, to_server, Arc::clone(&plan)));
-                tokio::spawn(replies(from_server, to_client, Arc::clone(&plan)));
+                let upstream = Some(shared.state()).filter(|state| !state.away).map(|state| state.upstream);
+                let Some(upstream) = upstream else { continue };
+                let Ok(server) = TcpStream::connect(("127.0.0.1", upstream)).await else { continue };
+                let mut number = 0;
+                shared.lines.send_modify(|lines| {
+                    number = lines.next;
+                    lines.next += 1;
+                });
+                tokio::spawn(serve(client, server, number, Arc::clone(&shared)));
             }
         });
         proxy
@@ -50,46 +88,128 @@ impl Proxy {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// Cuts the connection once, after `bytes` of what answers the next script.
-    pub fn cut_after(&self, bytes: usize) {
-        self.plan.left.store(bytes, Ordering::SeqCst);
-        self.plan.asked.store(false, Ordering::SeqCst);
-        self.plan.armed.store(true, Ordering::SeqCst);
+    /// Forgets the exchanges so far, and cuts once.
+    pub fn cut(&self, cut: Cut) {
+        self.count();
+        self.shared.state().cut = Some(cut);
+    }
+
+    /// Forgets the exchanges so far, and whatever was still to be cut.
+    pub fn count(&self) {
+        let mut state = self.shared.state();
+        state.cut = None;
+        state.repeat = 0;
+        state.exchanges.clear();
+        state.replying = true;
+    }
+
+    /// Bytes of request and of reply, of each exchange since.
+    pub fn counted(&self) -> Vec<[usize; 2]> {
+        self.shared.state().exchanges.clone()
     }
 
     pub fn cuts(&self) -> usize {
-        self.plan.cuts.load(Ordering::SeqCst)
+        self.shared.state().cuts
+    }
+
+    /// Cuts this many times alike, each time counting anew.
+    pub fn cut_repeatedly(&self, cut: Cut, times: usize) {
+        self.cut(cut);
+        self.shared.state().repeat = times - 1;
+    }
+
+    pub fn come_back(&self) {
+        self.shared.state().away = false;
+    }
+
+    /// Every connection stays open and nothing passes any more, as when a cable is pulled.
+    pub fn freeze(&self) {
+        self.shared.lines.send_modify(|lines| lines.frozen_below = u64::MAX);
+    }
+
+    /// New connections work; those of before stay as they are, for ever.
+    pub fn let_new_ones_through(&self) {
+        self.shared.lines.send_modify(|lines| lines.frozen_below = lines.next);
+    }
+
+    pub fn thaw(&self) {
+        self.shared.lines.send_modify(|lines| lines.frozen_below = 0);
+    }
+
+    /// Another server behind the same address, as after a failover.
+    pub fn switch_to(&self, port: u16) {
+        self.shared.state().upstream = port;
+        self.shared.lines.send_modify(|lines| lines.closed_below = lines.next);
+    }
+
+    /// Runs something whenever a request is about to pass.
+    pub fn before_each_request(&self, hook: impl Fn() + Send + Sync + 'static) {
+        self.shared.state().before_each_request = Some(Arc::new(hook));
     }
 }
 
-async fn requests(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, plan: Arc<Plan>) {
-    let mut buffer = vec![0; 64 * 1024];
-    while let Ok(read @ 1..) = from.read(&mut buffer).await {
-        if buffer[..read].windows(7).any(|window| window == b"EVALSHA") {
-            plan.asked.store(true, Ordering::SeqCst);
-        }
-        if to.write_all(&buffer[..read]).await.is_err() {
-            return;
-        }
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
     }
-}
 
-async fn replies(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, plan: Arc<Plan>) {
-    let mut buffer = vec![0; 64 * 1024];
-    while let Ok(read @ 1..) = from.read(&mut buffer).await {
-        if plan.asked.load(Ordering::SeqCst) && plan.armed.load(Ordering::SeqCst) {
-            let left = plan.left.load(Ordering::SeqCst);
-            if left < read {
-                plan.armed.store(false, Ordering::SeqCst);
-                plan.cuts.fetch_add(1, Ordering::SeqCst);
-                let _ = to.write_all(&buffer[..left]).await;
-                // Dropping both halves closes the connection in both directions.
-                return;
+    /// How many of these bytes may pass, and whether the connection ends with them.
+    fn pass(&self, way: Way, bytes: usize) -> (usize, bool) {
+        let mut state = self.state();
+        if way == Way::Request && state.replying {
+            state.exchanges.push([0, 0]);
+            if let Some(hook) = state.before_each_request.clone() {
+                drop(state);
+                hook();
+                state = self.state();
             }
-            plan.left.fetch_sub(read, Ordering::SeqCst);
         }
-        if to.write_all(&buffer[..read]).await.is_err() {
+        state.replying = way == Way::Reply;
+        let number = state.exchanges.len();
+        let Some(exchange) = state.exchanges.last_mut() else { return (bytes, false) };
+        let before = exchange[way as usize];
+        exchange[way as usize] += bytes;
+        let due = |cut: &Cut| cut.exchange == number && cut.way == way && cut.bytes <= before + bytes;
+        let Some(cut) = state.cut.take_if(|cut| due(cut)) else { return (bytes, false) };
+        state.cuts += 1;
+        if state.repeat > 0 {
+            state.repeat -= 1;
+            state.exchanges.clear();
+            state.replying = true;
+            state.cut = Some(cut);
+        }
+        state.away = cut.stay_away;
+        (cut.bytes - before, true)
+    }
+}
+
+/// One task for both ways: to leave it is to close both connections.
+async fn serve(mut client: TcpStream, mut server: TcpStream, number: u64, shared: Arc<Shared>) {
+    let _ = (client.set_nodelay(true), server.set_nodelay(true));
+    let mut lines = shared.lines.subscribe();
+    let (mut request, mut reply) = (vec![0; 64 * 1024], vec![0; 64 * 1024]);
+    loop {
+        let now = *lines.borrow_and_update();
+        if number < now.closed_below {
             return;
+        }
+        let open = number >= now.frozen_below;
+        tokio::select! {
+            changed = lines.changed() => if changed.is_err() { return },
+            read = client.read(&mut request), if open => {
+                let Ok(read @ 1..) = read else { return };
+                let (pass, end) = shared.pass(Way::Request, read);
+                if server.write_all(&request[..pass]).await.is_err() || end {
+                    return;
+                }
+            }
+            read = server.read(&mut reply), if open => {
+                let Ok(read @ 1..) = read else { return };
+                let (pass, end) = shared.pass(Way::Reply, read);
+                if client.write_all(&reply[..pass]).await.is_err() || end {
+                    return;
+                }
+            }
         }
     }
 }

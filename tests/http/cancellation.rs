@@ -12,7 +12,9 @@ use crate::harness::{Answer, Gate, Instance, NOBODY, Setup, request, until};
 everywhere!(
     a_poll_is_one_poll_of_the_handler,
     a_request_that_is_dropped_takes_its_handler_along,
+    a_load_that_is_dropped_changes_nothing,
     a_commit_that_is_dropped_is_whole_or_not_there,
+    a_detached_save_that_is_dropped_is_whole_or_not_there,
     a_first_write_that_is_dropped_is_whole_or_not_there,
     a_sign_in_that_is_dropped_leaves_one_session,
     a_sign_in_that_is_dropped_between_its_scripts_is_finished,
@@ -89,6 +91,47 @@ async fn a_request_that_is_dropped_takes_its_handler_along(setup: Setup) {
     }
     drop(call);
     assert!(gate.is_alone());
+}
+
+async fn a_load_that_is_dropped_changes_nothing(setup: Setup) {
+    let world = setup.start().await;
+    let token = world.run(NOBODY, "login alice; write a 1").await.token();
+    let other = world.run(NOBODY, "login bob; write a 2").await.token();
+    for (polls, dropped) in moments() {
+        let answer = run_and_drop(&world, &token, "user; read a; yield; version", polls, dropped).await;
+        // The answer that nobody waited for is not taken for that to the next question.
+        let told = world.run(&other, "user; read a; version").await.told();
+        assert_eq!(told, [json!("bob"), json!(2), json!(1)], "{polls} {dropped:?}");
+        let told = world.run(&token, "user; read a; version").await.told();
+        assert_eq!(told, [json!("alice"), json!(1), json!(1)], "{polls} {dropped:?}");
+        if let Some(answer) = answer {
+            assert_eq!((answer.told(), answer.cookie_line()), (told, None));
+            assert_eq!(world.sessions(), 2);
+            return;
+        }
+    }
+    panic!("no request ever came to its end");
+}
+
+/// A handle of its own, in the handler: the layer knows nothing of it and commits nothing.
+async fn a_detached_save_that_is_dropped_is_whole_or_not_there(setup: Setup) {
+    let world = setup.start().await;
+    let token = world.run(NOBODY, "write a 0; write b 0").await.token();
+    let mut version = 1;
+    for (polls, dropped) in moments() {
+        let steps = format!("yield; apart a,b {polls}; yield");
+        let answer = run_and_drop(&world, &token, &steps, polls, dropped).await;
+        let told = world.run(&token, "read a; read b; version").await.told();
+        assert_eq!(told[0], told[1], "{polls} {dropped:?}");
+        let now = told[2].as_u64().unwrap();
+        assert!(now == version || now == version + 1, "{polls} {dropped:?}: {now} after {version}");
+        version = now;
+        if let Some(answer) = answer {
+            assert_eq!((answer.one(), &told[0]), (json!(now), &json!(polls)));
+            return;
+        }
+    }
+    panic!("no request ever came to its end");
 }
 
 async fn a_commit_that_is_dropped_is_whole_or_not_there(setup: Setup) {

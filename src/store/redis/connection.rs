@@ -1,6 +1,10 @@
 //! One conversation with Redis: bounded, reconnecting, repeated where that is safe.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use redis::{
     Client, Cmd, ErrorKind as RedisKind, FromRedisValue, Pipeline, RedisError, RedisResult, ScriptInvocation,
@@ -29,7 +33,8 @@ pub(crate) struct Connection(Arc<Inner>);
 struct Inner {
     source: Source,
     timeout: Duration,
-    link: OnceCell<Link>,
+    /// Made by the first who asks; another takes its place when it is given up.
+    link: Mutex<Arc<OnceCell<Link>>>,
 }
 
 #[derive(Clone)]
@@ -48,7 +53,7 @@ const SETBACKS: u32 = 2;
 
 impl Connection {
     pub(super) fn new(source: Source, timeout: Duration) -> Self {
-        Self(Arc::new(Inner { source, timeout, link: OnceCell::new() }))
+        Self(Arc::new(Inner { source, timeout, link: Mutex::default() }))
     }
 
     /// One command.
@@ -120,17 +125,36 @@ impl Connection {
         question: &Question<'_>,
         deadline: Instant,
     ) -> Result<RedisResult<T>> {
+        let cell = Arc::clone(&self.0.link.lock().unwrap_or_else(PoisonError::into_inner));
         let answer = async {
-            let mut link = self.link().await?;
+            let mut link = self.link(&cell).await?;
             question.put(&mut link).await
         };
-        tokio::time::timeout_at(deadline, answer).await.map_err(|_| {
+        let answer = tokio::time::timeout_at(deadline, answer).await;
+        if match &answer {
+            // A cluster's client looks after its connections one by one.
+            Err(_) => !self.is_cluster(),
+            Ok(answer) => answer.as_ref().is_err_and(sticks),
+        } {
+            self.give_up(&cell);
+        }
+        answer.map_err(|_| {
             let text = format!("Redis did not answer within {:?}", self.0.timeout);
             Error::msg(ErrorKind::Unavailable, text)
         })
     }
 
-    async fn link(&self) -> RedisResult<Link> {
+    /// Whoever asks next makes a new connection: this one may never answer again, and nobody else would
+    /// notice. It is open, and a firewall has forgotten it, or its reconnecting was refused for good.
+    fn give_up(&self, cell: &Arc<OnceCell<Link>>) {
+        let mut current = self.0.link.lock().unwrap_or_else(PoisonError::into_inner);
+        // Of many that fail together, only the first.
+        if Arc::ptr_eq(&current, cell) {
+            *current = Arc::default();
+        }
+    }
+
+    async fn link(&self, cell: &OnceCell<Link>) -> RedisResult<Link> {
         let make = || async {
             match &self.0.source {
                 Source::Single(client) => {
@@ -146,7 +170,7 @@ impl Connection {
                 Source::Cluster(client) => client.get_async_connection().await.map(Link::Cluster),
             }
         };
-        self.0.link.get_or_try_init(make).await.cloned()
+        cell.get_or_try_init(make).await.cloned()
     }
 
     /// Whether a cluster is behind it, where one pipeline must stay on one shard.
@@ -206,22 +230,34 @@ impl ConnectionLike for Link {
     }
 }
 
+/// Whether the driver keeps this answer to its sign-in for ever: it reconnects after a lost connection, and
+/// not after a password or a database that was refused and may be right again.
+fn sticks(error: &RedisError) -> bool {
+    use RedisKind::{AuthenticationFailed, Parse, Server};
+    matches!(error.kind(), AuthenticationFailed | Parse | Server(ServerErrorKind::ResponseError))
+}
+
 /// Whether the same question may be answered a moment later.
 fn passes(error: &RedisError) -> bool {
-    use ServerErrorKind::{BusyLoading, ClusterDown, MasterDown, ReadOnly, TryAgain};
+    use ServerErrorKind::{Ask, BusyLoading, ClusterDown, MasterDown, Moved, NoScript, ReadOnly, TryAgain};
     error.is_connection_dropped()
         || error.is_connection_refusal()
         || matches!(error.kind(), RedisKind::ClusterConnectionNotFound | RedisKind::Parse)
         || matches!(
             error.kind(),
-            RedisKind::Server(BusyLoading | ClusterDown | MasterDown | ReadOnly | TryAgain)
+            // The driver loads a script again once; a server may forget it again, or another be asked. And
+            // it follows a pipeline to and fro some times whose keys are on two nodes: their slot moves.
+            RedisKind::Server(
+                Ask | BusyLoading | ClusterDown | MasterDown | Moved | NoScript | ReadOnly | TryAgain
+            )
         )
 }
 
 /// Redis' own words, without what it quotes: they go to the log, never to a client.
 fn failure(error: RedisError) -> Error {
     let kind = match error.kind() {
-        RedisKind::UnexpectedReturnType | RedisKind::Parse => ErrorKind::Corrupt,
+        RedisKind::UnexpectedReturnType => ErrorKind::Corrupt,
+        // Also half a reply: an outage, whatever the store holds.
         _ => ErrorKind::Unavailable,
     };
     Error::new(kind, error)

@@ -69,16 +69,27 @@ async fn act(session: &Session, verb: &str, first: &str, second: &str) -> Result
         "expires" => json!(session.expires_in().as_ref().map(Duration::as_millis)),
         "take" => json!(session.take::<Value>(first).await?),
         "ended" => json!(session.ended().map(|ended| ended.reason.as_str())),
-        "save" => match session.save().await? {
-            Saved::Saved(version) => json!(version.map(|version| version.get())),
-            Saved::Conflict(keys) => json!({ "conflict": keys }),
-            Saved::Gone(ended) => json!({ "gone": ended.reason.as_str() }),
-        },
+        "save" => saved(session).await?,
+        "apart" => {
+            let apart = session.detach();
+            for name in first.split(',') {
+                apart.insert(name, &serde_json::from_str::<Value>(second).unwrap())?;
+            }
+            saved(&apart).await?
+        }
         _ => {
             change(session, verb, first, second).await?;
             return Ok(None);
         }
     }))
+}
+
+async fn saved(session: &Session) -> Result<Value, Error> {
+    Ok(match session.save().await? {
+        Saved::Saved(version) => json!(version.map(|version| version.get())),
+        Saved::Conflict(keys) => json!({ "conflict": keys }),
+        Saved::Gone(ended) => json!({ "gone": ended.reason.as_str() }),
+    })
 }
 
 async fn change(session: &Session, verb: &str, first: &str, second: &str) -> Result<(), Error> {

@@ -56,6 +56,67 @@ impl Redis {
         Self::try_ports(arguments, false)
     }
 
+    /// Starts a replica of another server, and waits until it has everything that one holds.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start), or the two do not agree within 20 seconds.
+    pub fn replica_of(primary: &Self) -> io::Result<Self> {
+        // By default it waits five seconds for further replicas.
+        primary.command(&["CONFIG", "SET", "repl-diskless-sync-delay", "0"])?;
+        let replica = Self::with(&["--replicaof", "127.0.0.1", &primary.port.to_string()])?;
+        let up = || {
+            replica.command(&["INFO", "replication"]).is_ok_and(|info| info.contains("master_link_status:up"))
+        };
+        if !wait::until(READY_BOUND, Duration::from_millis(5), up) {
+            return Err(folder::start_error("a replica", replica.folder.path()));
+        }
+        primary.wait_for_replica()?;
+        Ok(replica)
+    }
+
+    /// Waits until one replica has everything that was written so far.
+    ///
+    /// # Errors
+    ///
+    /// It has not within ten seconds.
+    pub fn wait_for_replica(&self) -> io::Result<()> {
+        let info = self.command(&["INFO", "replication"])?;
+        let wanted =
+            info.lines().find_map(|line| line.strip_prefix("master_repl_offset:")?.trim().parse().ok());
+        let wanted: u64 = wanted.ok_or_else(|| io::Error::other("no replication offset"))?;
+        let reached = || {
+            let info = self.command(&["INFO", "replication"]).unwrap_or_default();
+            let replica = info.lines().find(|line| line.starts_with("slave0:")).unwrap_or_default();
+            let offset =
+                replica.split(',').find_map(|part| part.strip_prefix("offset=")?.parse::<u64>().ok());
+            offset.is_some_and(|offset| offset >= wanted)
+        };
+        match wait::until(COMMAND_BOUND, Duration::from_millis(5), reached) {
+            true => Ok(()),
+            false => Err(io::Error::new(io::ErrorKind::TimedOut, "the replica lags behind")),
+        }
+    }
+
+    /// Cuts a replica off: it keeps what it has, and gets nothing more.
+    ///
+    /// # Errors
+    ///
+    /// As [`command`](Self::command).
+    pub fn cut_off(&self) -> io::Result<()> {
+        // Nobody listens there.
+        self.command(&["REPLICAOF", "127.0.0.1", "1"]).map(drop)
+    }
+
+    /// Makes a replica a primary.
+    ///
+    /// # Errors
+    ///
+    /// As [`command`](Self::command).
+    pub fn promote(&self) -> io::Result<()> {
+        self.command(&["REPLICAOF", "NO", "ONE"]).map(drop)
+    }
+
     /// Starts an empty node of a cluster to be.
     pub(crate) fn node(arguments: &[&str]) -> io::Result<Self> {
         Self::try_ports(arguments, true)

@@ -153,3 +153,22 @@ fn many_at_once_do_not_meet() -> io::Result<()> {
         Ok(())
     })
 }
+
+#[test]
+fn a_replica_follows_until_it_is_cut_off_and_then_stands_alone() -> io::Result<()> {
+    let mut primary = Redis::start()?;
+    primary.command(&["SET", "k", "1"])?;
+    let replica = Redis::replica_of(&primary)?;
+    assert_eq!(replica.command(&["GET", "k"])?, "1");
+    primary.command(&["SET", "k", "2"])?;
+    primary.wait_for_replica()?;
+    assert_eq!(replica.command(&["GET", "k"])?, "2");
+
+    replica.cut_off()?;
+    primary.command(&["SET", "k", "3"])?;
+    primary.kill()?;
+    replica.promote()?;
+    assert_eq!(replica.command(&["GET", "k"])?, "2");
+    replica.command(&["SET", "k", "4"])?;
+    Ok(())
+}
