@@ -335,9 +335,9 @@ fn committed(
 
 fn gone(session: &Session, ended: Ended) -> Step {
     let mut state = session.state();
-    let replaced = ended.reason == EndReason::Replaced;
+    let replaced = matches!(ended.reason, EndReason::Replaced | EndReason::Replayed);
     state.gone(ended.clone());
-    // Whoever replaced the session has been given the new cookie, which this response may overtake.
+    // Whoever replaced or renewed the session has been given the new cookie, which this response may overtake.
     state.cookie = if replaced { CookieAction::Keep } else { CookieAction::Remove };
     Step::Over(Outcome::Gone(ended))
 }
@@ -346,7 +346,19 @@ fn gone(session: &Session, ended: Ended) -> Step {
 /// is the request with the old token.
 fn moved(session: &Session, to: Address) -> Step {
     let mut state = session.state();
-    state.pending = None;
+    // It may have been done before the session moved, and only its answer got lost: what is asked for there
+    // has the same id, so that it happens once.
+    state.pending = state.pending.take().and_then(|pending| match &*pending.job {
+        Job::Commit { commit, .. } if !commit.delta.is_empty() => {
+            let commit = Commit { at: to, renewal: None, ..commit.clone() };
+            Some(Pending {
+                job: Arc::new(Job::Commit { commit, token: None }),
+                intent: None,
+                ..pending.clone()
+            })
+        }
+        _ => None,
+    });
     if let Some(record) = &mut state.record {
         record.address = to;
         record.superseded = true;

@@ -45,7 +45,7 @@ impl Session {
                 Next::Known(value) => return Ok(value),
                 Next::Ask { pending, value } => (pending, value),
             };
-            match run(self, pending).await? {
+            match run(self, *pending).await? {
                 Step::Settled if value.is_some() => return Ok(value),
                 // That was the answer to something that this request had asked before.
                 Step::Settled => {}
@@ -73,7 +73,7 @@ impl Session {
                 Some((taken, value)) if taken == name => Some(value.clone()),
                 _ => None,
             };
-            return Ok(Next::Ask { pending: pending.clone(), value });
+            return Ok(Next::Ask { pending: Box::new(pending.clone()), value });
         }
         let value = state.read(name.as_str());
         let anew = state.ending.is_some() || matches!(state.intent, Some(Intent::Login(_)));
@@ -107,7 +107,7 @@ impl Session {
             taking: Some((name.clone(), value.clone())),
         };
         state.pending = Some(pending.clone());
-        Ok(Next::Ask { pending, value: Some(value) })
+        Ok(Next::Ask { pending: Box::new(pending), value: Some(value) })
     }
 }
 
@@ -115,7 +115,7 @@ enum Next {
     Known(Option<Json>),
     /// `value` is what this request gets if the store says yes.
     Ask {
-        pending: Pending,
+        pending: Box<Pending>,
         value: Option<Json>,
     },
 }

@@ -16,6 +16,8 @@ everywhere!(
     a_request_under_way_does_not_reach_the_new_session,
     a_carried_counter_counts_what_others_added,
     a_sign_in_after_a_logout_carries_nothing_over,
+    what_was_read_before_a_sign_in_is_no_conflict_after_it,
+    what_others_changed_before_a_sign_in_is_a_conflict_after_it,
 );
 
 /// WSTG-SESS-03, with forced cookies.
@@ -173,4 +175,27 @@ async fn a_sign_in_after_a_logout_carries_nothing_over(setup: Setup) {
         assert_eq!(world.run(&bob, "user; keys").await.told(), [json!("bob"), json!([])], "{login}");
         assert!(!world.holds(&alice).await);
     }
+}
+
+/// Found by the model: nobody else is there, and still there was a conflict.
+async fn what_was_read_before_a_sign_in_is_no_conflict_after_it(setup: Setup) {
+    let world = setup.start().await;
+    for login in ["login alice", "login alice a", "login alice *"] {
+        let token = world.run(NOBODY, "write a 1").await.token();
+        world.run(&token, "write a 2").await;
+        let answer = world.run(&token, &format!("read a; {login}; save; read a; write a 3")).await;
+        assert_eq!(answer.status, 200, "{login}: {answer:?}");
+        let token = world.run(&answer.token(), &format!("read a; {login}; save; write a 4")).await.token();
+        assert_eq!(world.run(&token, "read a").await.one(), 4);
+    }
+}
+
+async fn what_others_changed_before_a_sign_in_is_a_conflict_after_it(setup: Setup) {
+    let world = setup.start().await;
+    let token = world.run(NOBODY, "write a 1").await.token();
+    let held = world.hold(&token, "read a; hold; login alice a; save; write a 9").await;
+    world.run(&token, "write a 2").await;
+    let answer = held.release().await;
+    assert_eq!(answer.status, 409, "{answer:?}");
+    assert_eq!(world.run(&answer.token(), "user; read a").await.told(), [json!("alice"), json!(2)]);
 }

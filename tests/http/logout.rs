@@ -14,6 +14,7 @@ everywhere!(
     a_logout_by_the_handlers_own_save_counts_at_once,
     a_logout_of_a_dead_session_cleans_the_client,
     signing_in_and_out_in_one_request_leaves_nobody,
+    what_was_read_before_a_logout_does_not_hinder_it,
 );
 on_redis!(a_logout_leaves_a_tombstone_and_nothing_else);
 
@@ -135,4 +136,20 @@ async fn a_logout_leaves_a_tombstone_and_nothing_else(setup: Setup) {
     assert!(!held.contains("alice"), "{held}");
     let ttl: u64 = world.redis().command(&["PTTL", &tombstone]).unwrap().parse().unwrap();
     assert!(ttl <= 24 * 60 * 60 * 1000);
+}
+
+/// Found while the model was written: a key that others had changed was written after the logout, and the
+/// conflict kept the session alive.
+async fn what_was_read_before_a_logout_does_not_hinder_it(setup: Setup) {
+    let world = setup.start().await;
+    let token = world.run(NOBODY, "login alice; write a 1").await.token();
+    let held = world.hold(&token, "read a; write b 2; hold; save; logout; write a 3").await;
+    world.run(&token, "write a 9").await;
+    let answer = held.release().await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(!world.holds(&token).await);
+    assert_eq!(
+        world.run(&answer.token(), "user; read a; keys").await.told(),
+        [Value::Null, json!(3), json!(["a"])]
+    );
 }

@@ -88,6 +88,7 @@ macro_rules! expand {
 }
 
 mod actix;
+mod advisories;
 mod anonymous;
 mod caching;
 mod cancellation;

@@ -57,6 +57,7 @@ over_every_store![
     operations::the_grace_ends_and_is_remembered,
     repeats::a_repeated_create_is_the_same_session,
     repeats::a_repeated_commit_happens_once,
+    repeats::a_repeated_commit_tells_what_others_wrote,
     repeats::a_repeated_end_answers_the_same_fields,
     repeats::a_repeated_renewal_happens_once,
     ending::an_end_is_final,

@@ -3,7 +3,7 @@
 use cloakroom::{
     id::EventId,
     record::{EndReason, Version},
-    store::{Created, Finished, SessionStore as _},
+    store::{Committed, Created, Finished, SessionStore as _},
 };
 
 use crate::backend::{Backend, beside, change, creation, ending, is, set, set_watched, values};
@@ -27,6 +27,25 @@ pub async fn a_repeated_commit_happens_once(backend: Backend) {
     assert_eq!(backend.committed(&other).await, Version::new(3));
     assert_eq!(backend.committed(&mine).await, Version::new(2), "even behind somebody else's");
     assert!(is(&values(&backend.found(at).await), &[("n", "7")]));
+}
+
+/// Otherwise whoever asked goes on with old values under a new version, and writes over the others unnoticed.
+pub async fn a_repeated_commit_tells_what_others_wrote(backend: Backend) {
+    let (at, base) = backend.create(&[("a", "1")]).await;
+    backend.committed(&change(&base, set(&[("a", "2")]))).await;
+    let to = beside(at);
+    for renewal in [None, Some(crate::backend::renewal(to))] {
+        let mut mine = change(&base, set(&[("b", "3")]));
+        mine.renewal = renewal;
+        for reply in ["lost", "read"] {
+            match backend.commit(&mine).await {
+                Committed::Committed { merged: Some(record), .. } => {
+                    assert!(is(&values(&record), &[("a", "2"), ("b", "3")]), "{reply}: {record:?}");
+                }
+                other => panic!("{reply}: {other:?}"),
+            }
+        }
+    }
 }
 
 pub async fn a_repeated_end_answers_the_same_fields(backend: Backend) {

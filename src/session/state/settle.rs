@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Pending, State};
+use super::{Intent, Pending, State};
 use crate::{
     error::Result,
     id::EventId,
@@ -17,7 +17,17 @@ impl State {
         if let (Some(old), Some(new)) = (self.record.as_deref(), record.as_deref()) {
             // What the handler read of the old record may differ in the new one.
             let ours = |name: &FieldName| pending.delta.changes.contains_key(name);
-            let stale: Vec<_> = self.outdated(old, new).filter(|name| !ours(name)).cloned().collect();
+            let newer = |name: &&FieldName| match &pending.intent {
+                // A sign-in begins anew: what was not carried over was not seen either, and versions start
+                // again.
+                Some(Intent::Login(login)) => {
+                    let carries = !pending.delta.clear && login.carry.takes(name);
+                    let carried = old.fields.get(*name).filter(|_| carries);
+                    carried.map(|field| &field.value) != new.fields.get(*name).map(|field| &field.value)
+                }
+                _ => old.fields.get(*name) != new.fields.get(*name),
+            };
+            let stale: Vec<_> = self.read.iter().filter(|name| newer(name) && !ours(name)).cloned().collect();
             self.stale.extend(stale);
         }
         self.record = record;
@@ -138,15 +148,11 @@ impl State {
     /// Goes on with `current`, which others made of the session.
     pub(in crate::session) fn adopt(&mut self, current: Box<Record>) {
         if let Some(old) = self.record.as_deref() {
-            let stale: Vec<_> = self.outdated(old, &current).cloned().collect();
+            let newer = |name: &&FieldName| old.fields.get(*name) != current.fields.get(*name);
+            let stale: Vec<_> = self.read.iter().filter(newer).cloned().collect();
             self.stale.extend(stale);
         }
         self.record = Some(current);
-    }
-
-    /// Keys that the handler has read in `old` and that are not the same in `new`.
-    fn outdated<'a>(&'a self, old: &'a Record, new: &'a Record) -> impl Iterator<Item = &'a FieldName> {
-        self.read.iter().filter(|name| old.fields.get(*name) != new.fields.get(*name))
     }
 
     /// The keys of `delta` that must be as this request loaded them and are not in `current`: compared by

@@ -129,6 +129,9 @@ impl State {
 
     pub(in crate::session) fn end(&mut self, reason: EndReason) {
         self.wipe();
+        // What was read of the session that ends can't conflict with what follows it, nor keep it alive.
+        self.read.clear();
+        self.stale.clear();
         self.intent = None;
         self.ending = Some(reason);
     }

@@ -71,8 +71,11 @@ impl Instance {
         let mut request = request(token, steps);
         request.extensions_mut().insert(gate.clone());
         let instance = self.clone();
-        let task = tokio::spawn(async move { instance.send(request).await });
-        gate.reached().await;
+        let mut task = tokio::spawn(async move { instance.send(request).await });
+        tokio::select! {
+            () = gate.reached() => {}
+            answer = &mut task => panic!("answered before it was to be held: {:?}", answer.unwrap()),
+        }
         Held { gate, task }
     }
 }

@@ -17,6 +17,8 @@ mod world;
 pub(crate) use adapter::{Adapter, App};
 pub(crate) use answer::Answer;
 pub(crate) use gate::Gate;
+#[allow(unused_imports, reason = "for the model")]
+pub(crate) use instance::Held;
 pub(crate) use instance::{Instance, NAME, NOBODY, request};
 pub(crate) use setup::{Backend, Setup};
 pub(crate) use store::AnyStore;

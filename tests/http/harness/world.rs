@@ -92,6 +92,22 @@ impl World {
         }
     }
 
+    /// Whether the sessions are in Redis, whose commands can change them.
+    #[allow(dead_code, reason = "for the model")]
+    pub(crate) fn has_servers(&self) -> bool {
+        !self.nodes().is_empty()
+    }
+
+    /// Runs a command on the node that its key is on.
+    #[allow(dead_code, reason = "for the model")]
+    pub(crate) fn command(&self, command: &[&str]) {
+        let answers = self.nodes().iter().map(|node| node.command(command));
+        let moved = |answer: &std::io::Result<String>| {
+            answer.as_ref().is_err_and(|error| error.to_string().starts_with("MOVED"))
+        };
+        answers.into_iter().find(|answer| !moved(answer)).expect("a node with this key").unwrap();
+    }
+
     /// All keys on all nodes that match `pattern` behind the namespace.
     pub(crate) fn keys(&self, pattern: &str) -> Vec<String> {
         let pattern = format!("{}:{pattern}", self.namespace);
