@@ -47,10 +47,13 @@
 //! | [`service`] | the layer, and when it answers in the handler's place |
 //! | `axum` (feature) | the extractors |
 //! | `actix` (feature) | the middleware and the extractors |
+//! | `tower_sessions`, `actix_session` (features) | our stores under these libraries |
 //! | [`manager`] | the configuration, shared by all adapters |
 //! | [`store`] | the contract of a store, [`MemoryStore`](store::MemoryStore), `RedisStore` |
 //! | `store::redis` | every key and every command |
 //! | [`cookie`] | how the cookie is written and read |
+//! | [`header`] | the token in a header instead, for clients that are no browsers |
+//! | [`guide`] | moving here from other session libraries, with live sessions |
 //! | [`audit`] | the trail, and the writer that brings it to PostgreSQL |
 //! | [`id`], [`record`], [`clock`], [`error`] | the words they all use |
 //!
@@ -63,6 +66,8 @@
 //! | `tls` | | `rediss://`, and TLS to PostgreSQL |
 //! | `axum` | | the axum 0.8 extractors |
 //! | `actix` | | the actix-web 4 middleware and extractors |
+//! | `tower-sessions`, `tower-sessions-014` | | our stores under tower-sessions 0.15 and 0.14, so also axum-login 0.18 |
+//! | `actix-session` | | our stores under actix-session 0.11 |
 //! | `audit` | | the audit queue and its writer to PostgreSQL |
 //!
 //! # What it expects
@@ -77,6 +82,7 @@ pub mod clock;
 pub mod cookie;
 pub mod error;
 pub mod guide;
+pub mod header;
 pub mod id;
 pub mod manager;
 pub mod record;
@@ -87,6 +93,15 @@ pub mod store;
 #[cfg(feature = "actix")]
 #[path = "../integrations/actix/mod.rs"]
 pub mod actix;
+#[cfg(feature = "actix-session")]
+#[path = "../integrations/actix_session/mod.rs"]
+pub mod actix_session;
 #[cfg(feature = "axum")]
 #[path = "../integrations/axum/mod.rs"]
 pub mod axum;
+#[cfg(any(feature = "tower-sessions", feature = "tower-sessions-014", feature = "actix-session"))]
+#[path = "../integrations/bridge/mod.rs"]
+pub mod bridge;
+#[cfg(any(feature = "tower-sessions", feature = "tower-sessions-014"))]
+#[path = "../integrations/tower_sessions/mod.rs"]
+pub mod tower_sessions;

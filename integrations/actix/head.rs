@@ -3,7 +3,7 @@
 use actix_web::{
     HttpMessage as _,
     dev::ServiceRequest,
-    http::header::{self, HeaderValue},
+    http::header::{self, HeaderName, HeaderValue},
 };
 
 use crate::{audit::ClientIp, manager::RequestHead};
@@ -20,5 +20,20 @@ pub(super) fn of(request: &ServiceRequest) -> RequestHead<'_, impl Iterator<Item
         user_agent: first(header::USER_AGENT),
         traceparent: headers.get("traceparent").map(HeaderValue::as_bytes),
         client_ip: request.extensions().get().map(|ClientIp(ip)| *ip),
+    }
+}
+
+/// The values of all lines of a header.
+pub(super) fn lines<'a>(request: &'a ServiceRequest, name: &str) -> impl Iterator<Item = &'a [u8]> {
+    request.headers().get_all(name).map(HeaderValue::as_bytes)
+}
+
+/// Keeps a header's values out of everything that prints headers with `Debug`.
+pub(super) fn mark_secret(request: &mut ServiceRequest, name: &'static str) {
+    let headers = request.headers_mut();
+    let lines: Vec<_> = headers.remove(name).collect();
+    for mut line in lines {
+        line.set_sensitive(true);
+        headers.append(HeaderName::from_static(name), line);
     }
 }

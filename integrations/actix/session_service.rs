@@ -40,8 +40,14 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&self, request: ServiceRequest) -> Self::Future {
-        let opening = self.manager.begin(head::of(&request));
+    fn call(&self, mut request: ServiceRequest) -> Self::Future {
+        let opening = match self.manager.token_header() {
+            None => self.manager.begin(head::of(&request)),
+            Some(name) => {
+                head::mark_secret(&mut request, name);
+                self.manager.begin_with(head::of(&request), head::lines(&request, name))
+            }
+        };
         let (manager, reply) = (self.manager.clone(), Rc::clone(&self.reply));
         match opening {
             Opening::Ready(session) => {

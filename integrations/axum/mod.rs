@@ -25,6 +25,9 @@
 //! | [`Authenticated`] | it, with somebody signed in | 401, too |
 //! | `Option<Authenticated>` | that or `None` | never 401 |
 //! | [`RequireFresh<300>`](RequireFresh) | [`Authenticated`], for 300 s at most | 401 with a step-up challenge |
+//!
+//! They come before the argument that reads the body (`String`, `Json`, `Form`), which axum takes last.
+//! Where a handler does not fit, `#[axum::debug_handler]` on it makes the compiler say why.
 
 mod authenticated;
 mod error;

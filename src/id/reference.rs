@@ -20,6 +20,18 @@ impl SessionRef {
         Self(hash.finalize().into())
     }
 
+    /// The name of a session whose secret id another library made, which `label` names.
+    #[cfg(any(feature = "tower-sessions", feature = "tower-sessions-014", feature = "actix-session"))]
+    pub(super) fn of_foreign(label: &str, id: &[u8]) -> Self {
+        let mut hash = Sha256::new();
+        // No token's hash begins so, and the length keeps label and id apart.
+        hash.update(b"foreign");
+        hash.update((label.len() as u64).to_be_bytes());
+        hash.update(label);
+        hash.update(id);
+        Self(hash.finalize().into())
+    }
+
     /// The hash itself, as the trail's `ref` column holds it.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0

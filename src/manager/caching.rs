@@ -1,10 +1,10 @@
 //! What a shared cache must know of a response that depends on a session.
 
 /// The headers to add. `None`: leave what is there.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct CacheHeaders {
-    /// Append `Vary: Cookie`.
-    pub(super) vary: bool,
+    /// Append this `Vary`.
+    pub(super) vary: Option<String>,
     /// Replace `Cache-Control` by this.
     pub(super) cache_control: Option<&'static str>,
 }
@@ -15,22 +15,24 @@ pub(super) struct CacheHeaders {
 /// `no-cache="Set-Cookie"` is widely ignored.
 pub(super) fn cache_headers<'a>(
     accessed: bool,
-    sets_cookie: bool,
+    hands_out: bool,
+    varies_by: impl Iterator<Item = &'static str>,
     vary: impl IntoIterator<Item = &'a [u8]>,
     cache_control: Option<&[u8]>,
 ) -> CacheHeaders {
-    if !accessed && !sets_cookie {
+    if !accessed && !hands_out {
         return CacheHeaders::default();
     }
-    let names = vary.into_iter().flat_map(|line| line.split(|byte| *byte == b','));
-    let mut names = names.map(<[u8]>::trim_ascii);
-    let varies = names.any(|name| name == b"*" || name.eq_ignore_ascii_case(b"cookie"));
+    let mut missing: Vec<_> = varies_by.collect();
+    for said in vary.into_iter().flat_map(|line| line.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii) {
+        missing.retain(|name| said != b"*" && !said.eq_ignore_ascii_case(name.as_bytes()));
+    }
     let cache_control = match cache_control {
         None => Some(PRIVATE),
-        Some(said) if sets_cookie && !forbids_storing(said) => Some(PRIVATE),
+        Some(said) if hands_out && !forbids_storing(said) => Some(PRIVATE),
         Some(_) => None,
     };
-    CacheHeaders { vary: !varies, cache_control }
+    CacheHeaders { vary: (!missing.is_empty()).then(|| missing.join(", ")), cache_control }
 }
 
 const PRIVATE: &str = "private, no-store";
@@ -49,10 +51,11 @@ mod tests {
             let headers = cache_headers(
                 accessed,
                 cookie,
+                ["Cookie"].into_iter(),
                 vary.iter().map(|line| line.as_bytes()),
                 control.map(str::as_bytes),
             );
-            (headers.vary, headers.cache_control)
+            (headers.vary.is_some(), headers.cache_control)
         };
         assert_eq!(decide(false, false, &[], None), (false, None), "a public page stays one");
         assert_eq!(decide(true, false, &[], None), (true, Some(PRIVATE)));
@@ -70,5 +73,12 @@ mod tests {
         assert!(!decide(true, false, &["Accept, cookie"], None).0);
         assert!(!decide(true, false, &["Accept", "*"], None).0);
         assert!(decide(true, false, &["X-Cookie"], None).0);
+        let by = |said: &'static str| {
+            let names = ["Cookie", "x-session"].into_iter();
+            cache_headers(true, false, names, [said.as_bytes()], None).vary
+        };
+        assert_eq!(by("Accept").as_deref(), Some("Cookie, x-session"));
+        assert_eq!(by("X-Session").as_deref(), Some("Cookie"));
+        assert_eq!(by("cookie,x-session"), None);
     }
 }

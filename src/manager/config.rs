@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::{
     cookie::CookieConfig,
     error::{Error, ErrorKind, Result},
+    header::Transport,
     session::{Limits, ReplayPolicy, Settings},
     store::Policy,
 };
@@ -35,6 +36,7 @@ pub enum Load {
 #[derive(Clone, Debug)]
 pub struct SessionConfig {
     pub(super) cookie: CookieConfig,
+    pub(super) transport: Transport,
     pub(super) load: Load,
     pub(super) settings: Settings,
     pub(super) cache_headers: bool,
@@ -47,6 +49,13 @@ impl SessionConfig {
     #[must_use]
     pub fn with_cookie(mut self, cookie: CookieConfig) -> Self {
         self.cookie = cookie;
+        self
+    }
+
+    /// How tokens travel. Default: in the cookie alone, see [`header`](crate::header).
+    #[must_use]
+    pub fn with_transport(mut self, transport: Transport) -> Self {
+        self.transport = transport;
         self
     }
 
@@ -135,8 +144,9 @@ impl SessionConfig {
     }
 
     /// Leaves `Vary` and `Cache-Control` to the application. Default: a response that depends on the
-    /// session says `Vary: Cookie`, and `Cache-Control: private, no-store` unless the handler set it; a
-    /// response with a session cookie always says `private, no-store` (CVE-2023-30861, CVE-2024-26144).
+    /// session says `Vary: Cookie` (or the header that holds the token), and
+    /// `Cache-Control: private, no-store` unless the handler set it; a response with a session cookie or
+    /// a token always says `private, no-store` (CVE-2023-30861, CVE-2024-26144).
     #[must_use]
     pub fn without_cache_headers(mut self) -> Self {
         self.cache_headers = false;
@@ -163,6 +173,7 @@ impl Default for SessionConfig {
     fn default() -> Self {
         Self {
             cookie: CookieConfig::default(),
+            transport: Transport::default(),
             load: Load::default(),
             settings: Settings::default(),
             cache_headers: true,

@@ -15,10 +15,16 @@ pub trait ResponseHeaders {
 
     /// Adds a line. It is a secret if it is a cookie.
     fn append(&mut self, name: &'static str, line: &str);
+
+    /// Adds a line that is a secret whatever its name: its `Debug` must not show it. Without an
+    /// implementation of its own it is added as any other.
+    fn append_secret(&mut self, name: &'static str, line: &str) {
+        self.append(name, line);
+    }
 }
 
 impl Manager {
-    /// Adds the cookie and the caching headers, after the handler's own are known. Doing it twice is
+    /// Adds the cookie or the token and the caching headers, after the handler's own are known. Doing it twice is
     /// doing it once.
     pub fn dress(&self, headers: &mut impl ResponseHeaders, ending: &Ending) {
         if let Some(line) = &ending.set_cookie {
@@ -32,12 +38,17 @@ impl Manager {
             }
             headers.append(SET_COOKIE, line);
         }
+        if let Some((name, token)) = &ending.token_header {
+            headers.retain(name, |_| false);
+            headers.append_secret(name, token);
+        }
         if !self.sets_cache_headers() {
             return;
         }
         let CacheHeaders { vary, cache_control } = cache_headers(
             ending.accessed,
-            ending.set_cookie.is_some(),
+            ending.set_cookie.is_some() || ending.token_header.is_some(),
+            self.varies_by(),
             headers.lines(VARY),
             headers.lines(CACHE_CONTROL).next(),
         );
@@ -45,13 +56,13 @@ impl Manager {
             if headers.lines(CACHE_CONTROL).next().is_some() {
                 headers.retain(CACHE_CONTROL, |_| false);
                 tracing::warn!(
-                    "a response with a session cookie was meant to be stored by caches; it says no-store now"
+                    "a response with a session token was meant to be stored by caches; it says no-store now"
                 );
             }
             headers.append(CACHE_CONTROL, line);
         }
-        if vary {
-            headers.append(VARY, "Cookie");
+        if let Some(line) = vary {
+            headers.append(VARY, &line);
         }
     }
 }

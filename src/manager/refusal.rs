@@ -28,6 +28,8 @@ pub enum Refusal {
     Gone(Ended),
     /// The cookie for local development was asked for on another host than this machine: 400.
     InsecureHost,
+    /// A session cookie and a session token in a header, where one of them was expected: 400.
+    TwoTokens,
     /// Something is broken here rather than there: 500.
     Failed(Error),
 }
@@ -47,7 +49,7 @@ impl Refusal {
         match self {
             Self::Unavailable { .. } => 503,
             Self::Conflict { .. } | Self::Gone(_) => 409,
-            Self::InsecureHost => 400,
+            Self::InsecureHost | Self::TwoTokens => 400,
             Self::Failed(_) => 500,
         }
     }
@@ -85,6 +87,9 @@ impl fmt::Display for Refusal {
             Self::Gone(_) => f.write_str("This session has ended."),
             Self::InsecureHost => f.write_str(
                 "This server's session cookie is made for local development and works on localhost only.",
+            ),
+            Self::TwoTokens => f.write_str(
+                "This request has a session cookie and a session token in a header. Please send one of them.",
             ),
             Self::Failed(_) => f.write_str("The session could not be processed."),
         }

@@ -6,6 +6,7 @@ use super::{Load, Refusal, RequestHead, SessionConfig, loopback::is_loopback};
 use crate::{
     audit::RequestContext,
     cookie::{Presented, read},
+    header::{self, Carrier, HeaderConfig, Transport},
     id::Address,
     session::{CookieAction, Engine, Outcome, Session, commit},
     store::{SessionStore, Touch},
@@ -40,6 +41,9 @@ pub struct Ending {
     pub refusal: Option<Refusal>,
     /// Append this `Set-Cookie`.
     pub set_cookie: Option<String>,
+    /// Set this header, which is a secret: a new token, or nothing where the session is no more. Only for
+    /// requests that came with a header, which never get a cookie.
+    pub token_header: Option<(&'static str, String)>,
     /// Whether the response depends on the session.
     pub accessed: bool,
 }
@@ -84,8 +88,28 @@ impl Manager {
         self.config.cache_headers
     }
 
-    /// Reads a request's head.
+    /// The header that may hold a request's token, in lower case, if any may. The adapter gives its lines
+    /// to [`begin_with`](Self::begin_with), and marks them as secret before the handler can log them.
+    pub fn token_header(&self) -> Option<&'static str> {
+        self.config.transport.header().map(HeaderConfig::name)
+    }
+
+    /// What responses depend on, as `Vary` names it.
+    pub(super) fn varies_by(&self) -> impl Iterator<Item = &'static str> {
+        self.config.transport.varies_by()
+    }
+
+    /// Reads a request's head, without the header that may hold its token.
     pub fn begin<'a, C: Iterator<Item = &'a [u8]>>(&self, head: RequestHead<'a, C>) -> Opening {
+        self.begin_with(head, [])
+    }
+
+    /// Reads a request's head and all lines of its [`token_header`](Self::token_header).
+    pub fn begin_with<'a, C: Iterator<Item = &'a [u8]>>(
+        &self,
+        head: RequestHead<'a, C>,
+        tokens: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Opening {
         if self.config.cookie.is_loopback_only() && !head.host.is_some_and(is_loopback) {
             tracing::error!(
                 "a request for another host than localhost, with the cookie for local development"
@@ -96,27 +120,52 @@ impl Manager {
             true => Arc::new(head.context()),
             false => Arc::clone(&self.no_context),
         };
-        let presented = self.presented(head.cookies);
-        let session = Session::new(Arc::clone(&self.engine), presented, Touch::Refresh, context);
+        let Some((presented, carrier)) = self.carried(head.cookies, tokens) else {
+            tracing::warn!("a request with a session cookie and a session token in a header");
+            return Opening::Refused(Refusal::TwoTokens);
+        };
+        let presented = self.accepted(presented, carrier);
+        let session = Session::new(Arc::clone(&self.engine), presented, carrier, Touch::Refresh, context);
         match presented {
             Some(_) if self.config.load == Load::Eager => Opening::Load(session),
             _ => Opening::Ready(session),
         }
     }
 
-    fn presented<'a>(&self, cookies: impl Iterator<Item = &'a [u8]>) -> Option<Address> {
-        match read(self.config.cookie.name(), cookies) {
+    /// What the request presents, and by which way; `None` where that is both.
+    fn carried<'a>(
+        &self,
+        cookies: impl Iterator<Item = &'a [u8]>,
+        tokens: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Option<(Presented, Carrier)> {
+        let cookie = || read(self.config.cookie.name(), cookies);
+        match &self.config.transport {
+            Transport::Cookie => Some((cookie(), Carrier::Cookie)),
+            Transport::Header(config) => Some((header::read(config, tokens), Carrier::Header)),
+            Transport::CookieOrHeader(config) => match (cookie(), header::read(config, tokens)) {
+                (cookie, Presented::Nothing) => Some((cookie, Carrier::Cookie)),
+                (Presented::Nothing, token) => Some((token, Carrier::Header)),
+                _ => None,
+            },
+        }
+    }
+
+    fn accepted(&self, presented: Presented, carrier: Carrier) -> Option<Address> {
+        match presented {
             Presented::Token(token) if self.engine.store.shards().contains(token.shard()) => {
                 Some(token.address())
             }
             Presented::Nothing => None,
             Presented::Duplicate => {
                 // Somebody else may have set one of them: worth a look, unlike the garbage below.
-                tracing::warn!("more than one session cookie in a request; it goes on without a session");
+                tracing::warn!(
+                    ?carrier,
+                    "more than one session token in a request; it goes on without a session"
+                );
                 None
             }
             Presented::Token(_) | Presented::Malformed | Presented::Oversized => {
-                tracing::debug!("a session cookie that can't be one of ours");
+                tracing::debug!(?carrier, "a session token that can't be one of ours");
                 None
             }
         }
@@ -155,12 +204,24 @@ impl Manager {
     /// What the response must say where nothing is to be committed.
     pub fn close(&self, session: &Session, refusal: Option<Refusal>) -> Ending {
         let (cookie, accessed) = session.close();
-        let set_cookie = match cookie {
-            CookieAction::Keep => None,
-            CookieAction::Issue(token, remaining) => Some(self.config.cookie.issue(&token, remaining)),
-            CookieAction::Remove => Some(self.config.cookie.remove().to_owned()),
-        };
-        Ending { refusal, set_cookie, accessed }
+        let mut ending = Ending { refusal, set_cookie: None, token_header: None, accessed };
+        let header = self.config.transport.header().filter(|_| session.carrier() == Carrier::Header);
+        match (cookie, header) {
+            (CookieAction::Keep, _) => {}
+            (CookieAction::Issue(token, _), Some(header)) => {
+                ending.token_header = Some((header.response_name(), token.expose()));
+            }
+            (CookieAction::Remove, Some(header)) => {
+                ending.token_header = Some((header.response_name(), String::new()));
+            }
+            (CookieAction::Issue(token, remaining), None) => {
+                ending.set_cookie = Some(self.config.cookie.issue(&token, remaining));
+            }
+            (CookieAction::Remove, None) => {
+                ending.set_cookie = Some(self.config.cookie.remove().to_owned());
+            }
+        }
+        ending
     }
 
     /// Whether a handler that answers `status` has done its work.

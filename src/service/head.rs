@@ -1,6 +1,6 @@
 //! `http` types as bytes and strings.
 
-use http::{Request, header};
+use http::{HeaderName, Request, header, header::Entry};
 
 use crate::{audit::ClientIp, manager::RequestHead};
 
@@ -16,5 +16,17 @@ pub(super) fn of<B>(request: &Request<B>) -> RequestHead<'_, impl Iterator<Item 
         user_agent: first(header::USER_AGENT),
         traceparent: headers.get("traceparent").map(http::HeaderValue::as_bytes),
         client_ip: request.extensions().get().map(|ClientIp(ip)| *ip),
+    }
+}
+
+/// The values of all lines of a header.
+pub(super) fn lines<'a, B>(request: &'a Request<B>, name: &str) -> impl Iterator<Item = &'a [u8]> {
+    request.headers().get_all(name).into_iter().map(http::HeaderValue::as_bytes)
+}
+
+/// Keeps a header's values out of everything that prints headers with `Debug`.
+pub(super) fn mark_secret<B>(request: &mut Request<B>, name: &'static str) {
+    if let Entry::Occupied(mut lines) = request.headers_mut().entry(HeaderName::from_static(name)) {
+        lines.iter_mut().for_each(|line| line.set_sensitive(true));
     }
 }

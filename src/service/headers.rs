@@ -27,4 +27,11 @@ impl ResponseHeaders for Headers<'_> {
             self.0.append(name, line);
         }
     }
+
+    fn append_secret(&mut self, name: &'static str, line: &str) {
+        if let Ok(mut line) = HeaderValue::from_str(line) {
+            line.set_sensitive(true);
+            self.0.append(HeaderName::from_static(name), line);
+        }
+    }
 }

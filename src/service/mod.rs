@@ -30,6 +30,7 @@
 //! | a [conflict](crate::store::Policy) that can't be replayed | 409, the keys in `session-conflict` | untouched |
 //! | the session ended while the request was under way | 409 | removed |
 //! | the local-development cookie on another host | 400 | untouched |
+//! | a session cookie and a session token in a [header](crate::header) | 400 | untouched |
 //!
 //! These responses have an empty body and carry the [`Refusal`](crate::manager::Refusal) in their
 //! extensions; [`SessionLayer::with_reply`] takes another [`Reply`].

@@ -34,7 +34,13 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        let opening = self.manager.begin(head::of(&request));
+        let opening = match self.manager.token_header() {
+            None => self.manager.begin(head::of(&request)),
+            Some(name) => {
+                head::mark_secret(&mut request, name);
+                self.manager.begin_with(head::of(&request), head::lines(&request, name))
+            }
+        };
         let (manager, reply) = (self.manager.clone(), self.reply.clone());
         match opening {
             Opening::Ready(session) => {

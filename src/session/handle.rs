@@ -18,6 +18,7 @@ use crate::{
     audit::RequestContext,
     clock::Timestamp,
     error::{Error, ErrorKind, Result},
+    header::Carrier,
     id::{Address, SessionRef},
     record::{Authentication, EndReason, Ended, FieldName, Json, Version},
     store::{Loaded, Policy, Touch},
@@ -36,6 +37,8 @@ pub(super) struct Inner {
     pub(super) context: Arc<RequestContext>,
     /// What the request's cookie names.
     presented: Option<Address>,
+    /// Where that stood, and so where a new token goes.
+    carrier: Carrier,
     touch: Touch,
     /// Made by [`Session::detach`]: no response is left to carry a cookie.
     pub(super) detached: bool,
@@ -64,12 +67,24 @@ impl Session {
     pub(crate) fn new(
         engine: Arc<Engine>,
         presented: Option<Address>,
+        carrier: Carrier,
         touch: Touch,
         context: Arc<RequestContext>,
     ) -> Self {
         let state = if presented.is_some() { State::default() } else { State::nothing(None) };
         let (state, gate) = (Mutex::new(state), tokio::sync::Mutex::default());
-        Self { inner: Arc::new(Inner { engine, context, presented, touch, detached: false, state, gate }) }
+        Self {
+            inner: Arc::new(Inner {
+                engine,
+                context,
+                presented,
+                carrier,
+                touch,
+                detached: false,
+                state,
+                gate,
+            }),
+        }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -245,6 +260,8 @@ impl Session {
     /// # Errors
     ///
     /// [`ErrorKind::Superseded`] with the old token of a renewed session.
+    #[doc(alias = "sign_in")]
+    #[doc(alias = "cycle_id")]
     pub fn login(&self, login: impl Into<Login>) -> Result<()> {
         let login = login.into();
         if login.user.is_empty() || login.user.len() > 512 {
@@ -263,6 +280,8 @@ impl Session {
     /// # Errors
     ///
     /// [`ErrorKind::NotLoaded`], with lazy loading only.
+    #[doc(alias = "purge")]
+    #[doc(alias = "flush")]
     pub fn logout(&self) -> Result<()> {
         self.state().open_to_write()?.end(EndReason::LoggedOut);
         Ok(())
@@ -356,6 +375,7 @@ impl Session {
             engine: Arc::clone(&self.inner.engine),
             context: Arc::clone(&self.inner.context),
             presented: self.inner.presented,
+            carrier: self.inner.carrier,
             touch: self.inner.touch,
             detached: true,
             state: Mutex::new(fresh),
@@ -433,6 +453,10 @@ impl Session {
     /// reads or writes does so by itself; an extractor of your own may have a reason to.
     pub fn mark_accessed(&self) {
         self.state().accessed = true;
+    }
+
+    pub(crate) fn carrier(&self) -> Carrier {
+        self.inner.carrier
     }
 
     /// Whether the layer has to go to the store before it answers.

@@ -7,7 +7,7 @@ use crate::{error::Result, record::FieldName, store::Policy};
 
 /// The name of a session value together with its type, so that both are written once.
 ///
-/// A plain `&str` works wherever a key is asked for; the type is then up to each call.
+/// A plain `&str` or `String` works wherever a key is asked for; the type is then up to each call.
 ///
 /// ```
 /// use cloakroom::session::Key;
@@ -88,6 +88,18 @@ impl<T> Key<T> {
 
 impl<T> From<&str> for Key<T> {
     fn from(name: &str) -> Self {
+        Self::dynamic(name)
+    }
+}
+
+impl<T> From<&String> for Key<T> {
+    fn from(name: &String) -> Self {
+        Self::dynamic(name)
+    }
+}
+
+impl<T> From<String> for Key<T> {
+    fn from(name: String) -> Self {
         Self::dynamic(name)
     }
 }

@@ -53,6 +53,12 @@ pub enum Touch {
 }
 
 /// A place that keeps sessions. See the [module](self) for what it promises.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no session store",
+    label = "a store is expected here",
+    note = "take `RedisStore::new(\"redis://…\")?`, with its `?`, or `MemoryStore::new()` while developing",
+    note = "a store behind a pointer or a connection of your own needs an `impl SessionStore for …`"
+)]
 pub trait SessionStore: Send + Sync + 'static {
     /// How many shards the namespace has; tokens are made for one of them.
     fn shards(&self) -> ShardCount;

@@ -98,6 +98,7 @@ mod development;
 mod extractors;
 mod forged;
 mod freshness;
+mod header_transport;
 mod interleaving;
 mod limits;
 mod login;

@@ -67,8 +67,12 @@ impl Instance {
 
     /// Starts a request and answers when it has come to its `hold` step.
     pub(crate) async fn hold(&self, token: &str, steps: &str) -> Held {
+        self.hold_request(request(token, steps)).await
+    }
+
+    /// The same with a request of the test's own.
+    pub(crate) async fn hold_request(&self, mut request: Request<Vec<u8>>) -> Held {
         let gate = Gate::new();
-        let mut request = request(token, steps);
         request.extensions_mut().insert(gate.clone());
         let instance = self.clone();
         let mut task = tokio::spawn(async move { instance.send(request).await });
