@@ -44,7 +44,8 @@ pub enum ErrorKind {
     Limit,
     /// The session was not loaded yet: call `load().await` first.
     NotLoaded,
-    /// The response head has left, so nobody will commit this change: call `save().await`.
+    /// The response head has left, so nobody will commit this change, or nothing is left that could carry a
+    /// new token.
     AfterCommit,
     /// An operation such as `increment` does not fit the value under its key.
     NotApplicable,
@@ -90,7 +91,7 @@ impl fmt::Display for Error {
             ErrorKind::InvalidKey => "a session key's name is not allowed",
             ErrorKind::Limit => "the session would pass its limits",
             ErrorKind::NotLoaded => "the session was not loaded: call `load().await` first",
-            ErrorKind::AfterCommit => "the response head has left: call `save().await` to keep this change",
+            ErrorKind::AfterCommit => "the response head has left, and with it what this needs",
             ErrorKind::NotApplicable => "the operation does not fit the stored value",
             ErrorKind::NotAuthenticated => "nobody is signed in",
             ErrorKind::Superseded => "this token was renewed: only the new one can renew or sign in",

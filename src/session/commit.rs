@@ -162,6 +162,14 @@ fn next(session: &Session) -> Result<Option<Pending>> {
             };
             Job::Commit { commit, token }
         }
+        // The token would be nobody's.
+        (None, _, None) if session.inner.detached => {
+            return Err(Error::msg(
+                ErrorKind::AfterCommit,
+                "a detached handle begins no session, since no response is left to carry its token: \
+                 write something in the handler, on the request's own session, before detaching",
+            ));
+        }
         (None, Some(Intent::Renew | Intent::Reauthenticate(_)) | None, None) => {
             let token = engine.token_for(None)?;
             let create = create(session, &token, first_values(&delta)?, None);

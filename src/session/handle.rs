@@ -259,7 +259,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Superseded`] with the old token of a renewed session.
+    /// [`ErrorKind::Superseded`] with the old token of a renewed session, [`ErrorKind::AfterCommit`] on a
+    /// [detached](Self::detach) handle.
     #[doc(alias = "sign_in")]
     #[doc(alias = "cycle_id")]
     pub fn login(&self, login: impl Into<Login>) -> Result<()> {
@@ -267,6 +268,7 @@ impl Session {
         if login.user.is_empty() || login.user.len() > 512 {
             return Err(Error::msg(ErrorKind::Limit, "a user id has 1 to 512 bytes"));
         }
+        self.refuse_detached("login")?;
         let mut state = self.state();
         let state = state.open_to_write()?;
         refuse_superseded(state)?;
@@ -302,8 +304,10 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Superseded`] with the old token of a renewed session.
+    /// [`ErrorKind::Superseded`] with the old token of a renewed session, [`ErrorKind::AfterCommit`] on a
+    /// [detached](Self::detach) handle.
     pub fn renew(&self) -> Result<()> {
+        self.refuse_detached("renew")?;
         let mut state = self.state();
         let state = state.open_to_write()?;
         refuse_superseded(state)?;
@@ -321,8 +325,9 @@ impl Session {
     /// # Errors
     ///
     /// [`ErrorKind::NotAuthenticated`] where nobody is signed in, [`ErrorKind::Superseded`] with the old token
-    /// of a renewed session.
+    /// of a renewed session, [`ErrorKind::AfterCommit`] on a [detached](Self::detach) handle.
     pub fn reauthenticate(&self, method: impl Into<String>) -> Result<()> {
+        self.refuse_detached("reauthenticate")?;
         let mut state = self.state();
         let state = state.open_to_write()?;
         refuse_superseded(state)?;
@@ -350,7 +355,8 @@ impl Session {
     /// # Errors
     ///
     /// [`ErrorKind::Unavailable`] and the like: the changes stay in this handle, and saving again is
-    /// safe: what the store had done already is not done twice.
+    /// safe: what the store had done already is not done twice. [`ErrorKind::AfterCommit`] on a
+    /// [detached](Self::detach) handle of a request that had no session.
     pub async fn save(&self) -> Result<Saved> {
         self.load().await?;
         Ok(match commit(self).await? {
@@ -362,7 +368,10 @@ impl Session {
 
     /// A handle of its own to the same session, for work that outlives the response (streams,
     /// WebSockets, background tasks). Nobody commits it: call [`save`](Self::save), which also says
-    /// when the session is gone, each time: it never begins another.
+    /// when the session is gone, each time.
+    ///
+    /// No response is left to carry a token, so such a handle never begins a session, signs nobody in and
+    /// renews nothing: all of that is [`ErrorKind::AfterCommit`]. It writes, and it signs out.
     #[must_use]
     pub fn detach(&self) -> Self {
         let state = self.state();
@@ -490,6 +499,20 @@ impl fmt::Debug for Session {
             debug.field("ref", &record.address.reference).field("version", &record.base.version);
         }
         debug.finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    /// Refuses what makes a new token where no response is left to carry it.
+    fn refuse_detached(&self, what: &str) -> Result<()> {
+        if !self.inner.detached {
+            return Ok(());
+        }
+        let text = format!(
+            "`{what}` on a detached handle: no response is left to carry the new token; \
+             call it in the handler, on the request's own session"
+        );
+        Err(Error::msg(ErrorKind::AfterCommit, text))
     }
 }
 

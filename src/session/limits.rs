@@ -3,6 +3,7 @@
 use crate::{
     error::{Error, ErrorKind, Result},
     record::{FieldName, Json},
+    store::MAX_CHANGES,
 };
 
 /// What a session may hold. A write beyond it is refused at once, naming the key, so that it never
@@ -12,7 +13,8 @@ use crate::{
 pub struct Limits {
     /// All names and values together, in bytes of JSON. Default: 65,536.
     pub bytes: usize,
-    /// The number of keys. Default: 256.
+    /// The number of keys. Default: 256; at most 1,750 count, whatever this says, so that one commit can
+    /// remove all and write as many anew (see [`MAX_CHANGES`](crate::store::MAX_CHANGES)).
     pub keys: usize,
     /// How deep arrays and objects nest. Default: 32.
     pub depth: usize,
@@ -58,12 +60,9 @@ impl Limits {
                 self.bytes
             ));
         }
-        if other_keys + 1 > self.keys {
-            return refuse(format!(
-                "it would be key number {}, and {} are allowed",
-                other_keys + 1,
-                self.keys
-            ));
+        let most = self.keys.min(MAX_CHANGES / 2);
+        if other_keys + 1 > most {
+            return refuse(format!("it would be key number {}, and {most} are allowed", other_keys + 1));
         }
         let depth = depth(value.as_str());
         if depth > self.depth {
@@ -122,5 +121,8 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Limit);
             assert!(error.to_string().contains("\"key\""), "{error}");
         }
+        let limits = Limits::default().with_keys(usize::MAX);
+        assert!(limits.check(&name, &value("1"), 1749, 0).is_ok());
+        assert!(limits.check(&name, &value("1"), 1750, 0).is_err(), "more than a store can change at a time");
     }
 }

@@ -5,9 +5,24 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use crate::{
     audit::RequestContext,
     clock::Timestamp,
+    error::{Error, ErrorKind},
     id::{Address, EventId, SessionRef},
     record::{Authentication, Base, Delta, EndReason, Record, Version, merge},
 };
+
+/// How many keys one change may name: what a script can pass on at once, with room to spare. The limits of
+/// the session handle are far below.
+pub const MAX_CHANGES: usize = 3_500;
+
+/// Refuses a change that a script would fail on half-way.
+pub(super) fn check_count(delta: &Delta) -> Result<(), Error> {
+    let count = delta.changes.len();
+    if count <= MAX_CHANGES {
+        return Ok(());
+    }
+    let text = format!("a change of {count} keys, and {MAX_CHANGES} are allowed at a time");
+    Err(Error::msg(ErrorKind::Limit, text))
+}
 
 /// What happens when two requests change one session at a time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

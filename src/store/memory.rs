@@ -157,11 +157,13 @@ impl SessionStore for MemoryStore {
     }
 
     async fn create(&self, create: &Create) -> Result<Created, Error> {
+        super::check_count(&create.delta)?;
         let now = self.clock.now();
         Ok(self.lock().create(create, now, self.audit))
     }
 
     async fn commit(&self, commit: &Commit) -> Result<Committed, Error> {
+        super::check_count(&commit.delta)?;
         let now = self.clock.now();
         Ok(self.lock().commit(commit, now, self.audit))
     }

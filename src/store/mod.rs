@@ -17,6 +17,7 @@
 //! * `end` has exactly one winner.
 //! * Every change carries an [`EventId`](crate::id::EventId). A change that is asked for twice under
 //!   one id happens once and is answered alike both times, so a lost reply is settled by asking again.
+//! * A change of more than [`MAX_CHANGES`] keys is refused, and nothing happens.
 //! * All time is the store's own.
 //! * With an audit trail, the entry is written together with the change or not at all.
 
@@ -30,7 +31,8 @@ pub mod redis;
 use std::time::Duration;
 
 pub use answer::{Committed, Created, Finished, Loaded};
-pub use change::{Anew, Commit, Create, End, Policy, Renewal, SignIn};
+use change::check_count;
+pub use change::{Anew, Commit, Create, End, MAX_CHANGES, Policy, Renewal, SignIn};
 pub(crate) use change::{GRACE_AFTER_USE, REMEMBER};
 pub(crate) use erased::ErasedStore;
 pub use memory::MemoryStore;

@@ -198,7 +198,15 @@ impl Lane {
         let what = format!("{case:?}, {cut:?}");
         let (cuts, (_, entries)) = (self.proxy.cuts(), self.eye.look(None).await);
         let (client, answer) = self.case(case, Some(cut)).await;
-        assert_eq!(self.proxy.cuts(), cuts + 1, "{what}: not cut");
+        // Redis' clock is in the replies, and its microseconds have fewer digits at times: then the last
+        // byte of those measured is none of this reply's, and nothing was to be cut.
+        let uncut = self.proxy.cuts() == cuts;
+        if uncut {
+            let length = self.proxy.counted()[cut.exchange - 1][cut.way as usize];
+            assert!(length < cut.bytes && cut.bytes <= length + 6, "{what}: not cut, of {length} bytes");
+            assert_eq!(answer.status, StatusCode::OK, "{what}");
+        }
+        self.proxy.count();
         self.proxy.come_back();
         let (old, now) = (self.eye.look(client.first_token()).await, self.eye.look(client.token()).await);
         let entries = now.1 - entries;

@@ -94,6 +94,7 @@ mod caching;
 mod cancellation;
 mod commands;
 mod cookies;
+mod detached;
 mod development;
 mod extractors;
 mod forged;

@@ -92,9 +92,11 @@ async fn a_write_after_the_client_hung_up_is_refused() {
     drop(response);
     let error = session.insert("after", &1).unwrap_err();
     assert_eq!(error.kind(), cloakroom::error::ErrorKind::AfterCommit);
+    // Nor does a handle of its own begin a session whose token nobody would ever get.
     let detached = session.detach();
     detached.insert("kept", &1).unwrap();
-    assert!(matches!(detached.save().await.unwrap(), cloakroom::session::Saved::Saved(Some(_))));
+    let error = detached.save().await.unwrap_err();
+    assert_eq!(error.kind(), cloakroom::error::ErrorKind::AfterCommit);
 }
 
 async fn a_cookie(layer: &SessionLayer) -> String {

@@ -69,4 +69,5 @@ over_every_store![
     shapes::values_come_back_as_they_went,
     shapes::a_secret_stays_marked,
     shapes::many_keys_and_large_values,
+    shapes::a_change_of_too_many_keys_is_refused_whole,
 ];

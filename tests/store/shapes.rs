@@ -1,9 +1,12 @@
 //! What goes in comes out.
 
-use cloakroom::record::{Delta, Json, Write};
+use cloakroom::{
+    error::ErrorKind,
+    record::{Delta, Json, Operation, Version, Write},
+    store::{Created, MAX_CHANGES, SessionStore as _},
+};
 
 use crate::backend::{Backend, change, creation, is, name, set, values};
-use cloakroom::store::SessionStore as _;
 
 /// Lua's numbers are doubles and its JSON turns `[]` into `{}`: no value may pass through either.
 pub async fn values_come_back_as_they_went(backend: Backend) {
@@ -53,4 +56,31 @@ pub async fn many_keys_and_large_values(backend: Backend) {
     assert!(record.fields.is_empty());
     backend.committed(&change(&record, set(&[("large", &large)]))).await;
     assert!(is(&values(&backend.found(at).await), &[("large", &large)]));
+}
+
+/// Lua fails on too many values at a time, and what a script wrote before it failed stays.
+pub async fn a_change_of_too_many_keys_is_refused_whole(backend: Backend) {
+    let names: Vec<_> = (0..=MAX_CHANGES).map(|n| format!("key-{n}")).collect();
+    let all: Vec<_> = names.iter().map(|name| (name.as_str(), "1")).collect();
+    let error = backend.store.create(&creation(&all)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Limit);
+
+    let (at, record) = backend.create(&[("a", "1")]).await;
+    let error = backend.store.commit(&change(&record, set(&all))).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Limit);
+    assert_eq!(backend.found(at).await.base, record.base);
+
+    // As many as are allowed pass, in each of the forms that pass through Lua: set, worked out, removed.
+    let most = &all[..MAX_CHANGES];
+    assert_eq!(backend.committed(&change(&record, set(most))).await, Version::new(2));
+    for write in [Write::Apply(vec![Operation::Increment(1)]), Write::Remove] {
+        let record = backend.found(at).await;
+        let mut delta = set(most);
+        for change in delta.changes.values_mut() {
+            change.write = write.clone();
+        }
+        backend.committed(&change(&record, delta)).await;
+    }
+    assert!(is(&values(&backend.found(at).await), &[("a", "1")]));
+    assert!(matches!(backend.store.create(&creation(most)).await.unwrap(), Created::Created { .. }));
 }

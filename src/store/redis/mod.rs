@@ -154,11 +154,13 @@ impl SessionStore for RedisStore {
 
     #[tracing::instrument(level = "debug", name = "session.create", skip_all, fields(session = %create.at.reference))]
     async fn create(&self, create: &Create) -> Result<Created, Error> {
+        super::check_count(&create.delta)?;
         change::create(self.prepared().await?, create).await
     }
 
     #[tracing::instrument(level = "debug", name = "session.commit", skip_all, fields(session = %commit.at.reference))]
     async fn commit(&self, commit: &Commit) -> Result<Committed, Error> {
+        super::check_count(&commit.delta)?;
         change::commit(self.prepared().await?, commit).await
     }
 

@@ -70,6 +70,21 @@ async fn act(session: &Session, verb: &str, first: &str, second: &str) -> Result
         "take" => json!(session.take::<Value>(first).await?),
         "ended" => json!(session.ended().map(|ended| ended.reason.as_str())),
         "save" => saved(session).await?,
+        // What a handle of its own is refused.
+        "apart-refused" => {
+            let apart = session.detach();
+            let refused = match first {
+                "login" => apart.login("mallory"),
+                "renew" => apart.renew(),
+                "prove" => apart.reauthenticate("otp"),
+                "write" => {
+                    apart.insert("a", &1)?;
+                    apart.save().await.map(drop)
+                }
+                other => panic!("{other:?}"),
+            };
+            json!(refused.err().map(|error| format!("{:?}", error.kind())))
+        }
         "apart" => {
             let apart = session.detach();
             for name in first.split(',') {
