@@ -36,6 +36,19 @@ impl Carry {
     }
 }
 
+impl Carry {
+    /// What is left when both have taken their part.
+    pub(super) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::All, carry) | (carry, Self::All) => carry,
+            (Self::Keys(mut keys), Self::Keys(others)) => {
+                keys.retain(|key| others.contains(key));
+                Self::Keys(keys)
+            }
+        }
+    }
+}
+
 impl Login {
     /// The application's id of the user. It is hashed before it becomes part of any Redis key.
     pub fn user(user: impl Into<String>) -> Self {

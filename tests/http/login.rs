@@ -66,6 +66,11 @@ async fn nothing_is_carried_over_unless_it_is_named(setup: Setup) {
         ("login alice *", json!(["cart", "csrf", "theme"])),
         ("clear; login alice *", json!([])),
         ("remove csrf; login alice *", json!(["cart", "theme"])),
+        ("login alice; login bob *", json!([])),
+        ("login alice; write new 1; login bob *", json!(["new"])),
+        ("login alice cart; login bob *", json!(["cart"])),
+        ("login alice *; login bob cart", json!(["cart"])),
+        ("login alice cart,theme; login bob cart,csrf", json!(["cart"])),
     ] {
         let before = world.run(NOBODY, "write cart 1; write csrf 2; write theme 3").await.token();
         let token = world.run(&before, login).await.token();

@@ -176,33 +176,12 @@ fn visit() -> impl Strategy<Value = Visit> {
         .prop_map(|(client, replay, elsewhere, steps)| Visit { client, replay, elsewhere, steps })
 }
 
-/// Of several sign-ins that nobody saves the last is the one that counts. What the handler reads between
-/// them is not promised, so programs have one at a time.
-fn one_login(steps: &mut Vec<Step>, mut pending: bool) -> bool {
-    steps.retain(|step| match step {
-        Step::Login(..) => !std::mem::replace(&mut pending, true),
-        Step::Save => {
-            pending = false;
-            true
-        }
-        _ => true,
-    });
-    pending
-}
-
 fn held() -> impl Strategy<Value = Op> {
-    (0..2_usize, visit(), vec(step(), 0..6)).prop_map(|(slot, mut visit, mut rest)| {
-        let pending = one_login(&mut visit.steps, false);
-        one_login(&mut rest, pending);
-        Op::Begin(slot, visit, rest)
-    })
+    (0..2_usize, visit(), vec(step(), 0..6)).prop_map(|(slot, visit, rest)| Op::Begin(slot, visit, rest))
 }
 
 fn whole() -> impl Strategy<Value = Op> {
-    visit().prop_map(|mut visit| {
-        one_login(&mut visit.steps, false);
-        Op::Whole(visit)
-    })
+    visit().prop_map(Op::Whole)
 }
 
 /// `by_the_clock`: the test moves the store's time. Otherwise it does in the store what time would do.

@@ -71,6 +71,14 @@ impl Carry {
             Self::All => true,
         }
     }
+
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::All, carry) | (carry, Self::All) => carry,
+            (Self::Only(one), Self::Only(two)) if one == two => self,
+            _ => Self::Nothing,
+        }
+    }
 }
 
 impl Request {
@@ -160,6 +168,11 @@ impl Request {
             }
             Step::Login(user, carry) => {
                 self.effects.retain(|key, _| carry.takes(key));
+                // The second one carries over from what the first would have left.
+                let carry = match self.intent {
+                    Some(Intent::Login(_, first)) => first.and(carry),
+                    _ => carry,
+                };
                 self.intent = Some(Intent::Login(user, carry));
             }
             Step::Logout => self.end(Reason::LoggedOut),

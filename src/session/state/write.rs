@@ -121,9 +121,13 @@ impl State {
         self.delta.clear = true;
     }
 
-    pub(in crate::session) fn login(&mut self, login: Login) {
+    pub(in crate::session) fn login(&mut self, mut login: Login) {
         self.delta.changes.retain(|name, _| login.carry.takes(name));
         self.replays.retain(|name, _| login.carry.takes(name));
+        // A second sign-in carries over from what the first one would have left.
+        if let Some(Intent::Login(first)) = self.intent.take() {
+            login.carry = first.carry.and(login.carry);
+        }
         self.intent = Some(Intent::Login(login));
     }
 
