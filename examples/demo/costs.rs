@@ -11,7 +11,11 @@ use cloakroom::{
     audit::RequestContext,
     error::Error,
     id::{Address, ShardCount},
-    store::{Commit, Committed, Create, Created, End, Finished, Loaded, SessionStore, Touch},
+    record::SessionInfo,
+    store::{
+        Commit, Committed, Create, Created, End, Finished, Loaded, Raise, Reserved, Revocation, Revoked,
+        SessionStore, Touch,
+    },
 };
 
 /// What Redis was asked and did answer, as the documentation of `cloakroom::store::redis` tells it.
@@ -136,6 +140,22 @@ impl<S: SessionStore> SessionStore for Counting<S> {
 
     async fn end(&self, end: &End) -> Result<Finished, Error> {
         self.changed(&end.context, self.store.end(end).await)
+    }
+
+    async fn reserve(&self, create: &Create) -> Result<Reserved, Error> {
+        self.changed(&create.context, self.store.reserve(create).await)
+    }
+
+    async fn sessions_of(&self, user: &str) -> Result<Vec<SessionInfo>, Error> {
+        self.store.sessions_of(user).await
+    }
+
+    async fn revoke(&self, revocation: &Revocation) -> Result<Revoked, Error> {
+        self.changed(&revocation.context, self.store.revoke(revocation).await)
+    }
+
+    async fn raise_epoch(&self, raise: &Raise) -> Result<u64, Error> {
+        self.store.raise_epoch(raise).await
     }
 
     async fn ready(&self) -> Result<(), Error> {

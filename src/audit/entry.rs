@@ -30,6 +30,9 @@ pub enum EntryKind {
     Renewed,
     /// The session ended; the reason says why.
     Ended,
+    /// The epoch of the shard was raised to the entry's version: every session of it that began before is
+    /// void. It belongs to no session.
+    Epoch,
 }
 
 impl EntryKind {
@@ -42,6 +45,7 @@ impl EntryKind {
             Self::Reauthenticated => "reauthenticated",
             Self::Renewed => "renewed",
             Self::Ended => "ended",
+            Self::Epoch => "epoch",
         }
     }
 }
@@ -69,9 +73,9 @@ pub struct Payload<'a> {
     pub id: EventId,
     /// What happened.
     pub kind: EntryKind,
-    /// Which session.
-    #[serde(rename = "ref", serialize_with = "display")]
-    pub reference: SessionRef,
+    /// Which session. `None`, in JSON the empty text, where it is about none of them: [`EntryKind::Epoch`].
+    #[serde(rename = "ref", serialize_with = "display_or_empty")]
+    pub reference: Option<SessionRef>,
     /// Who was signed in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<&'a str>,
@@ -109,7 +113,7 @@ impl Payload<'_> {
             schema: Self::SCHEMA,
             id,
             kind: EntryKind::Changed,
-            reference,
+            reference: Some(reference),
             user: None,
             auth_method: None,
             reason: None,
@@ -120,6 +124,12 @@ impl Payload<'_> {
             delta: DeltaView(None),
             context,
         }
+    }
+
+    /// The epoch was raised.
+    pub(crate) fn of_namespace(id: EventId, context: &RequestContext) -> Payload<'_> {
+        let none = SessionRef::from_bytes([0; 32]);
+        Payload { kind: EntryKind::Epoch, reference: None, ..Payload::blank(id, none, context) }
     }
 
     /// The JSON text.
@@ -201,7 +211,7 @@ pub struct ParsedPayload<'a> {
     /// What happened.
     #[serde(borrow)]
     pub kind: Cow<'a, str>,
-    /// Which session.
+    /// Which session; empty where it is about none of them.
     #[serde(rename = "ref", borrow)]
     pub reference: Cow<'a, str>,
     /// Who was signed in.
@@ -244,6 +254,16 @@ pub struct ParsedPayload<'a> {
 
 fn display<T: fmt::Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
+}
+
+fn display_or_empty<T: fmt::Display, S: Serializer>(
+    value: &Option<T>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => serializer.collect_str(value),
+        None => serializer.serialize_str(""),
+    }
 }
 
 fn display_option<T: fmt::Display, S: Serializer>(

@@ -1,5 +1,6 @@
 //! Who a session is: the [`Token`] that the client holds, the [`SessionRef`] that everybody else may
-//! see, the [`Shard`] where it lives, and the [`EventId`] that names one change.
+//! see, the [`SessionHandle`] by which its user names it, the [`Shard`] where it lives, and the [`EventId`]
+//! that names one change.
 //!
 //! ```text
 //! token  256 bits, in the cookie only            ──SHA-256("ref" ‖ ·)──▶  ref
@@ -10,12 +11,14 @@
 
 mod address;
 mod event;
+mod handle;
 mod reference;
 mod shard;
 mod token;
 
 pub use address::Address;
 pub use event::EventId;
+pub use handle::SessionHandle;
 pub use reference::SessionRef;
 pub use shard::{Shard, ShardCount};
 pub(crate) use token::system_random;

@@ -6,9 +6,12 @@ use crate::{
     cookie::CookieConfig,
     error::{Error, ErrorKind, Result},
     header::Transport,
-    session::{Limits, ReplayPolicy, Settings},
-    store::Policy,
+    session::{Limits, ListedAddress, ReplayPolicy, Settings},
+    store::{CapPolicy, Policy, SessionCap},
 };
+
+/// How many sessions of a user a cap may allow.
+const MAX_CAP: u32 = 1000;
 
 /// When a session is loaded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -113,6 +116,31 @@ impl SessionConfig {
     #[must_use]
     pub fn with_replay_policy(mut self, policy: ReplayPolicy) -> Self {
         self.settings.on_replay = policy;
+        self
+    }
+
+    /// How many sessions a user may have at a time, and what happens at one more. It holds exactly, however many
+    /// sign in at once; sessions whose time ran out don't count. Default: any number.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] for a cap of 0, and beyond 1,000: a sign-in looks at each of them in one script.
+    pub fn with_session_cap(mut self, cap: u32, policy: CapPolicy) -> Result<Self> {
+        let limit = std::num::NonZeroU32::new(cap)
+            .ok_or_else(|| Error::msg(ErrorKind::Config, "a session cap of 0: nobody could sign in"))?;
+        if cap > MAX_CAP {
+            let text = format!("a session cap of {cap}: take {MAX_CAP} at most");
+            return Err(Error::msg(ErrorKind::Config, text));
+        }
+        self.settings.cap = Some(SessionCap { limit, policy });
+        Ok(self)
+    }
+
+    /// What a user's list of sessions tells of the address that he signed in from, where the application puts
+    /// a [`ClientIp`](crate::audit::ClientIp) into its requests. Default: [`ListedAddress::Network`].
+    #[must_use]
+    pub fn with_listed_address(mut self, detail: ListedAddress) -> Self {
+        self.settings.listed_address = detail;
         self
     }
 

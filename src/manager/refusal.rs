@@ -26,6 +26,10 @@ pub enum Refusal {
     },
     /// The session ended while the request was under way: 409, nothing committed.
     Gone(Ended),
+    /// The user who was to sign in has as many sessions as there may be: 409, nothing committed, and the session
+    /// that asked is as it was. 409 and not 403, since the user can resolve it (RFC 9110, 15.5.10): end a
+    /// session elsewhere, and sign in again.
+    Rejected,
     /// The cookie for local development was asked for on another host than this machine: 400.
     InsecureHost,
     /// A session cookie and a session token in a header, where one of them was expected: 400.
@@ -48,7 +52,7 @@ impl Refusal {
     pub const fn status(&self) -> u16 {
         match self {
             Self::Unavailable { .. } => 503,
-            Self::Conflict { .. } | Self::Gone(_) => 409,
+            Self::Conflict { .. } | Self::Gone(_) | Self::Rejected => 409,
             Self::InsecureHost | Self::TwoTokens => 400,
             Self::Failed(_) => 500,
         }
@@ -85,6 +89,9 @@ impl fmt::Display for Refusal {
                 )
             }
             Self::Gone(_) => f.write_str("This session has ended."),
+            Self::Rejected => {
+                f.write_str("You are signed in on as many devices as you may be. Sign out on one.")
+            }
             Self::InsecureHost => f.write_str(
                 "This server's session cookie is made for local development and works on localhost only.",
             ),

@@ -30,9 +30,18 @@ impl<C> RequestHead<'_, C> {
             method: Some(clip(self.method, 16)),
             route: Some(clip(self.path, 256)),
             ip: self.client_ip,
-            user_agent: self.user_agent.map(|agent| clip(&String::from_utf8_lossy(agent), 256)),
+            user_agent: self.agent(),
             trace_id: self.traceparent.and_then(trace_id),
         }
+    }
+
+    fn agent(&self) -> Option<String> {
+        self.user_agent.map(|agent| clip(&String::from_utf8_lossy(agent), 256))
+    }
+
+    /// What a sign-in makes a list's entry of, where there is no trail.
+    pub(super) fn origin(&self) -> RequestContext {
+        RequestContext { ip: self.client_ip, user_agent: self.agent(), ..RequestContext::default() }
     }
 }
 
@@ -42,8 +51,12 @@ fn clip(text: &str, bytes: usize) -> String {
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    let visible = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    text.get(..end).unwrap_or_default().chars().map(visible).collect()
+    let text = text.get(..end).unwrap_or_default();
+    // Nearly always: every request comes by here.
+    if !text.contains(char::is_control) {
+        return text.to_owned();
+    }
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 /// The second part of `00-<32 hex>-<16 hex>-<2 hex>`.

@@ -118,6 +118,7 @@ impl Manager {
         }
         let context = match self.engine.store.audits() {
             true => Arc::new(head.context()),
+            false if head.client_ip.is_some() || head.user_agent.is_some() => Arc::new(head.origin()),
             false => Arc::clone(&self.no_context),
         };
         let Some((presented, carrier)) = self.carried(head.cookies, tokens) else {
@@ -193,6 +194,7 @@ impl Manager {
                 Some(Refusal::Conflict { keys: keys.iter().map(ToString::to_string).collect() })
             }
             Ok(Outcome::Gone(ended)) => Some(Refusal::Gone(ended)),
+            Ok(Outcome::Rejected) => Some(Refusal::Rejected),
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "a session could not be committed");
                 Some(Refusal::from_error(error, self.config.retry_after))

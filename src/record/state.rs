@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Field, FieldName};
 use crate::{
     clock::Timestamp,
-    id::{Address, EventId},
+    id::{Address, EventId, SessionHandle},
 };
 
 /// Counts a session's commits: 1 at creation, then 2, 3 … without a gap.
@@ -86,6 +86,8 @@ pub struct Record {
     pub authentication: Option<Authentication>,
     /// What the application calls the client's device.
     pub device: Option<String>,
+    /// Its name among its user's sessions, where somebody is signed in.
+    pub handle: Option<SessionHandle>,
     /// The application's keys.
     pub fields: BTreeMap<FieldName, Field>,
 }
@@ -116,6 +118,12 @@ pub enum EndReason {
     Absolute,
     /// A sign-in replaced it by a session of its own.
     Replaced,
+    /// Its user has as many sessions as there may be, and a sign-in needed its place.
+    Evicted,
+    /// Its user ended it from a session: this one or another.
+    RevokedByUser,
+    /// An administrator ended it.
+    RevokedByAdmin,
     /// Its token was renewed and used again after the grace: somebody else may hold it.
     Replayed,
     /// Its namespace's epoch was raised: everything older is void.
@@ -133,6 +141,9 @@ impl EndReason {
             Self::Idle => "idle",
             Self::Absolute => "absolute",
             Self::Replaced => "replaced",
+            Self::Evicted => "evicted",
+            Self::RevokedByUser => "revoked_by_user",
+            Self::RevokedByAdmin => "revoked_by_admin",
             Self::Replayed => "replayed",
             Self::Epoch => "epoch",
             Self::Unknown => "unknown",
@@ -141,12 +152,15 @@ impl EndReason {
 
     /// Reads that word. A word of a newer release is `Unknown`.
     pub fn parse(word: &str) -> Self {
-        const ALL: [EndReason; 7] = [
+        const ALL: [EndReason; 10] = [
             EndReason::LoggedOut,
             EndReason::Destroyed,
             EndReason::Idle,
             EndReason::Absolute,
             EndReason::Replaced,
+            EndReason::Evicted,
+            EndReason::RevokedByUser,
+            EndReason::RevokedByAdmin,
             EndReason::Replayed,
             EndReason::Epoch,
         ];
@@ -167,7 +181,9 @@ pub struct Ended {
     pub reason: EndReason,
     /// When, where that is known.
     pub at: Option<Timestamp>,
-    /// From which device, where that is known.
+    /// From which device, where that is known: for [`Evicted`](EndReason::Evicted) the one that signed in
+    /// instead, for [`RevokedByUser`](EndReason::RevokedByUser) the one that asked for it, otherwise the
+    /// session's own.
     pub device: Option<String>,
 }
 

@@ -4,12 +4,17 @@
 //! is answered: a caller that was dropped or timed out in the middle can ask again, and what happened
 //! already does not happen twice.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
 use super::{
-    Login, Session,
+    Session,
+    begin::{create, created, listing, login},
     carry::first_values,
     state::{CookieAction, Intent, Pending},
 };
@@ -17,7 +22,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     id::{Address, EventId, Token},
     record::{Authentication, Delta, EndReason, Ended, FieldName, History, Record},
-    store::{Anew, Commit, Committed, Create, Created, End, Finished, Policy, Renewal, SignIn},
+    store::{Anew, Commit, Committed, Create, End, Finished, Generation, Policy, Renewal, SignIn},
 };
 
 /// What a commit came to.
@@ -26,13 +31,27 @@ pub(crate) enum Outcome {
     Done,
     Conflict(Vec<FieldName>),
     Gone(Ended),
+    /// A sign-in of a user who has as many sessions as there may be.
+    Rejected,
 }
 
 /// One thing to ask of the store.
 pub(super) enum Job {
-    Create { create: Create, token: Token },
-    Commit { commit: Commit, token: Option<Token> },
-    Login { end: Option<End>, create: Create, token: Token },
+    Create {
+        create: Create,
+        token: Token,
+    },
+    Commit {
+        commit: Commit,
+        token: Option<Token>,
+    },
+    /// With the generation of the user's sessions under which it began, once that is known.
+    Login {
+        end: Option<End>,
+        create: Create,
+        token: Token,
+        began: OnceLock<Generation>,
+    },
     End(End),
 }
 
@@ -125,8 +144,11 @@ fn next(session: &Session) -> Result<Option<Pending>> {
         (None, Some(Intent::Login(login)), record) => {
             let token = engine.token_for(Some(&login.user))?;
             let end = record.as_deref().map(|record| end(session, record, EndReason::Replaced));
-            let create = create(session, &token, Delta::default(), Some(login));
-            Job::Login { end, create, token }
+            let mut create = create(session, &token, Delta::default(), Some(login));
+            if let Some(sign_in) = &mut create.sign_in {
+                sign_in.listing = Some(listing(session, record.as_deref())?);
+            }
+            Job::Login { end, create, token, began: OnceLock::new() }
         }
         (None, Some(Intent::Renew | Intent::Reauthenticate(_)) | None, Some(record)) => {
             let (at, base, user) = (record.address, record.base, record.user.clone());
@@ -137,7 +159,7 @@ fn next(session: &Session) -> Result<Option<Pending>> {
             let settings = &engine.settings;
             let anew = match (&intent, &user) {
                 (Some(Intent::Reauthenticate(method)), Some(user)) => {
-                    let sign_in = SignIn { user: user.clone(), method: method.clone() };
+                    let sign_in = SignIn { user: user.clone(), method: method.clone(), listing: None };
                     Some(Anew { sign_in, absolute: settings.absolute })
                 }
                 _ => None,
@@ -188,7 +210,7 @@ pub(super) async fn run(session: &Session, pending: Pending) -> Result<Step> {
     match &*pending.job {
         Job::Create { create, token } => {
             let answer = store.create(create).await?;
-            Ok(began(session, &pending, create, token, answer))
+            Ok(created(session, &pending, create, token, answer))
         }
         Job::Commit { commit, token } => {
             let answer = store.commit(commit).await?;
@@ -214,44 +236,6 @@ pub(super) async fn run(session: &Session, pending: Pending) -> Result<Step> {
             }
         },
     }
-}
-
-async fn login(session: &Session, pending: &Pending) -> Result<Step> {
-    let Job::Login { end, create, token } = &*pending.job else { return Ok(Step::Moved) };
-    let store = &session.inner.engine.store;
-    let mut create = create.clone();
-    let mut carried = BTreeMap::new();
-    if let Some(end) = end {
-        match store.end(end).await? {
-            Finished::Ended { event, fields, .. } => {
-                create.predecessor = Some((end.at.reference, event));
-                carried = fields;
-            }
-            // Another sign-in with this session was faster, or it was signed out: nothing to sign in.
-            Finished::Gone(ended) => return Ok(gone(session, ended)),
-            Finished::Moved(_) => {
-                return Ok(gone(session, Ended { reason: EndReason::Replaced, at: None, device: None }));
-            }
-        }
-    }
-    create.delta = session.state().carry_over(pending, carried)?;
-    let answer = store.create(&create).await?;
-    Ok(began(session, pending, &create, token, answer))
-}
-
-/// A session began, or its address was taken.
-fn began(session: &Session, pending: &Pending, create: &Create, token: &Token, answer: Created) -> Step {
-    let mut state = session.state();
-    let Created::Created { at } = answer else {
-        // Not by chance: 240 random bits. Whatever it is, another token is the answer.
-        state.pending = None;
-        return Step::Moved;
-    };
-    let record = create.record(at);
-    state.settle(pending, Some(Box::new(record)));
-    state.ended = None;
-    state.cookie = CookieAction::Issue(token.clone(), create.absolute);
-    Step::Settled
 }
 
 fn committed(
@@ -341,7 +325,7 @@ fn committed(
     }
 }
 
-fn gone(session: &Session, ended: Ended) -> Step {
+pub(super) fn gone(session: &Session, ended: Ended) -> Step {
     let mut state = session.state();
     let replaced = matches!(ended.reason, EndReason::Replaced | EndReason::Replayed);
     state.gone(ended.clone());
@@ -377,21 +361,6 @@ fn moved(session: &Session, to: Address) -> Step {
     Step::Moved
 }
 
-fn create(session: &Session, token: &Token, delta: Delta, login: Option<&Login>) -> Create {
-    let settings = &session.inner.engine.settings;
-    Create {
-        at: token.address(),
-        event: EventId::new(),
-        idle: settings.idle(token.idle_class()),
-        absolute: settings.absolute,
-        sign_in: login.map(|login| SignIn { user: login.user.clone(), method: login.method.clone() }),
-        device: login.and_then(|login| login.device.clone()),
-        delta,
-        predecessor: None,
-        context: Arc::clone(&session.inner.context),
-    }
-}
-
 fn end(session: &Session, record: &Record, reason: EndReason) -> End {
     End {
         at: record.address,
@@ -405,7 +374,9 @@ fn end(session: &Session, record: &Record, reason: EndReason) -> End {
 }
 
 /// Runs `work` to its end even if the caller is dropped.
-async fn shield<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+pub(super) async fn shield<T: Send + 'static>(
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
     match tokio::runtime::Handle::try_current() {
         Ok(runtime) => match runtime.spawn(work).await {
             Ok(answer) => answer,

@@ -60,6 +60,10 @@ pub enum Saved {
     Conflict(Vec<String>),
     /// Nothing is stored: the session ended meanwhile.
     Gone(Ended),
+    /// Nothing is stored, and the session is as it was: the user who was to sign in has as many sessions as
+    /// there may be ([`CapPolicy::Reject`](crate::store::CapPolicy::Reject)). The sign-in and what this request
+    /// wrote are dropped from the handle, so that the handler's own answer stands.
+    Rejected,
 }
 
 impl Session {
@@ -363,6 +367,7 @@ impl Session {
             Outcome::Done => Saved::Saved(self.version()),
             Outcome::Conflict(keys) => Saved::Conflict(keys.iter().map(ToString::to_string).collect()),
             Outcome::Gone(ended) => Saved::Gone(ended),
+            Outcome::Rejected => Saved::Rejected,
         })
     }
 

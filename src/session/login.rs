@@ -62,7 +62,8 @@ impl Login {
         self
     }
 
-    /// What to call the device in lists and tombstones.
+    /// What to call the device in lists and tombstones. Default: browser and system, such as `Firefox on
+    /// Windows`, where the `User-Agent` header names ones that are widely known.
     #[must_use]
     pub fn device(mut self, label: impl Into<String>) -> Self {
         self.device = Some(label.into());

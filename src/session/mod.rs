@@ -39,18 +39,25 @@
 //! To learn the outcome inside the handler, call [`save`](Session::save). What merges and what conflicts is on
 //! [one page](crate::guide::promise).
 
+mod address;
+mod admin;
+mod begin;
 mod carry;
 mod commit;
+mod device;
 mod handle;
 mod key;
 mod limits;
 mod login;
 mod operate;
 mod replay;
+mod sessions;
 mod settings;
 mod state;
 mod take;
 
+pub use address::ListedAddress;
+pub use admin::SessionAdmin;
 pub(crate) use commit::{Outcome, commit};
 pub use handle::{Saved, Session};
 pub use key::Key;

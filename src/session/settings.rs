@@ -2,11 +2,11 @@
 
 use std::{fmt, time::Duration};
 
-use super::{Limits, ReplayPolicy};
+use super::{Limits, ListedAddress, ReplayPolicy};
 use crate::{
     error::Result,
     id::{IdleClass, Shard, Token},
-    store::{ErasedStore, Policy, SessionStore},
+    store::{ErasedStore, Policy, SessionCap, SessionStore},
 };
 
 /// How sessions live and what they may hold.
@@ -20,6 +20,8 @@ pub(crate) struct Settings {
     pub(crate) policy: Policy,
     pub(crate) replay: Duration,
     pub(crate) on_replay: ReplayPolicy,
+    pub(crate) cap: Option<SessionCap>,
+    pub(crate) listed_address: ListedAddress,
 }
 
 impl Settings {
@@ -43,6 +45,8 @@ impl Default for Settings {
             policy: Policy::default(),
             replay: Duration::from_secs(1),
             on_replay: ReplayPolicy::default(),
+            cap: None,
+            listed_address: ListedAddress::default(),
         }
     }
 }

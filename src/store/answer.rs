@@ -36,6 +36,10 @@ pub enum Created {
     },
     /// Something lives or has lived at this address. Take another token.
     Taken,
+    /// Nothing is changed: the user has as many sessions as there may be.
+    Rejected,
+    /// Nothing is changed: all the user's sessions were revoked since this sign-in began.
+    Revoked(Ended),
 }
 
 /// What [`commit`](super::SessionStore::commit) did.

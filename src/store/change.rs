@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use super::Listing;
 use crate::{
     audit::RequestContext,
     clock::Timestamp,
@@ -44,6 +45,9 @@ pub struct SignIn {
     pub user: String,
     /// How the user proved to be that: the application's own word, such as `password`.
     pub method: Option<String>,
+    /// How the session appears in the user's list. `None` for a sign-in anew, whose session is listed already,
+    /// and for a session that nobody shall be able to list, count or revoke.
+    pub listing: Option<Listing>,
 }
 
 /// A session that shall begin.
@@ -70,6 +74,11 @@ pub struct Create {
 }
 
 impl Create {
+    /// Where it appears in its user's list.
+    pub(crate) fn listing(&self) -> Option<&Listing> {
+        self.sign_in.as_ref()?.listing.as_ref()
+    }
+
     /// The session that it makes at this moment of the store's clock.
     pub(crate) fn record(&self, at: Timestamp) -> Record {
         let version = Version::new(1);
@@ -87,6 +96,7 @@ impl Create {
             user: sign_in.map(|sign_in| sign_in.user.clone()),
             authentication: sign_in.map(|sign_in| Authentication { at, method: sign_in.method.clone() }),
             device: self.device.clone(),
+            handle: self.listing().map(|listing| listing.handle),
             fields,
         }
     }

@@ -2,10 +2,14 @@
 
 use std::{pin::Pin, time::Duration};
 
-use super::{Commit, Committed, Create, Created, End, Finished, Loaded, SessionStore, Touch};
+use super::{
+    Commit, Committed, Create, Created, End, Finished, Loaded, Raise, Reserved, Revocation, Revoked,
+    SessionStore, Touch,
+};
 use crate::{
     error::Error,
     id::{Address, ShardCount},
+    record::SessionInfo,
 };
 
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
@@ -17,6 +21,10 @@ pub(crate) trait ErasedStore: Send + Sync {
     fn create<'a>(&'a self, create: &'a Create) -> Answer<'a, Created>;
     fn commit<'a>(&'a self, commit: &'a Commit) -> Answer<'a, Committed>;
     fn end<'a>(&'a self, end: &'a End) -> Answer<'a, Finished>;
+    fn reserve<'a>(&'a self, create: &'a Create) -> Answer<'a, Reserved>;
+    fn sessions_of<'a>(&'a self, user: &'a str) -> Answer<'a, Vec<SessionInfo>>;
+    fn revoke<'a>(&'a self, revocation: &'a Revocation) -> Answer<'a, Revoked>;
+    fn raise_epoch<'a>(&'a self, raise: &'a Raise) -> Answer<'a, u64>;
 }
 
 impl<S: SessionStore> ErasedStore for S {
@@ -42,5 +50,21 @@ impl<S: SessionStore> ErasedStore for S {
 
     fn end<'a>(&'a self, end: &'a End) -> Answer<'a, Finished> {
         Box::pin(SessionStore::end(self, end))
+    }
+
+    fn reserve<'a>(&'a self, create: &'a Create) -> Answer<'a, Reserved> {
+        Box::pin(SessionStore::reserve(self, create))
+    }
+
+    fn sessions_of<'a>(&'a self, user: &'a str) -> Answer<'a, Vec<SessionInfo>> {
+        Box::pin(SessionStore::sessions_of(self, user))
+    }
+
+    fn revoke<'a>(&'a self, revocation: &'a Revocation) -> Answer<'a, Revoked> {
+        Box::pin(SessionStore::revoke(self, revocation))
+    }
+
+    fn raise_epoch<'a>(&'a self, raise: &'a Raise) -> Answer<'a, u64> {
+        Box::pin(SessionStore::raise_epoch(self, raise))
     }
 }

@@ -1,5 +1,8 @@
 //! The embedded store.
 
+mod epoch;
+mod index;
+
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
@@ -7,8 +10,10 @@ use std::{
     time::Duration,
 };
 
+use self::index::Users;
 use super::{
-    Commit, Committed, Create, Created, End, Finished, GRACE_AFTER_USE, Loaded, Policy, SessionStore, Touch,
+    Commit, Committed, Create, Created, End, Finished, GRACE_AFTER_USE, Loaded, Policy, Raise, Reserved,
+    Revocation, Revoked, SessionStore, Touch,
 };
 use crate::{
     audit::{Entry, Payload},
@@ -16,7 +21,8 @@ use crate::{
     error::Error,
     id::{Address, EventId, SessionRef, Shard, ShardCount},
     record::{
-        Authentication, Base, EndReason, Ended, Field, FieldName, History, Record, Relation, Version, merge,
+        Authentication, Base, EndReason, Ended, Field, FieldName, History, Record, Relation, SessionInfo,
+        Version, merge,
     },
 };
 
@@ -45,6 +51,7 @@ struct State {
     /// What became of those that are no more. An entry is forgotten at its own deadline.
     aftermath: HashMap<SessionRef, (Timestamp, Aftermath)>,
     epochs: HashMap<Shard, u64>,
+    users: Users,
     trail: Vec<Entry>,
     last_entry: (u64, u64),
     creations: u64,
@@ -55,6 +62,10 @@ struct Live {
     history: History,
     epoch: u64,
     expires_at: Timestamp,
+    /// What its last use added to the clock.
+    idle: Duration,
+    /// From where its user signed in, as the list tells it.
+    from: Option<String>,
     /// The hash of the old token, and when its grace ends at the latest.
     predecessor: Option<SessionRef>,
 }
@@ -173,6 +184,26 @@ impl SessionStore for MemoryStore {
         Ok(self.lock().end(end, now, self.audit))
     }
 
+    async fn reserve(&self, create: &Create) -> Result<Reserved, Error> {
+        let now = self.clock.now();
+        Ok(self.lock().reserve(create, now))
+    }
+
+    async fn sessions_of(&self, user: &str) -> Result<Vec<SessionInfo>, Error> {
+        let now = self.clock.now();
+        Ok(self.lock().sessions_of(user, now))
+    }
+
+    async fn revoke(&self, revocation: &Revocation) -> Result<Revoked, Error> {
+        let now = self.clock.now();
+        Ok(self.lock().revoke(revocation, now, self.audit))
+    }
+
+    async fn raise_epoch(&self, raise: &Raise) -> Result<u64, Error> {
+        let now = self.clock.now();
+        Ok(self.lock().raise_epoch(raise, self.shards(), now, self.audit))
+    }
+
     async fn ready(&self) -> Result<(), Error> {
         Ok(())
     }
@@ -213,6 +244,7 @@ impl State {
         };
         if touch == Touch::Refresh {
             live.expires_at = now.plus(idle);
+            live.idle = idle;
         }
         let record = live.at(now);
         if direct && let Some(predecessor) = live.predecessor.take() {
@@ -236,6 +268,9 @@ impl State {
         if self.what_became(&reference, now).is_some() {
             return Created::Taken;
         }
+        if let Err(answer) = self.admit(create, now, audit) {
+            return answer;
+        }
         self.creations += 1;
         if self.creations.is_multiple_of(SWEEP_EVERY) {
             self.sessions.retain(|_, live| live.expires_at > now);
@@ -243,7 +278,7 @@ impl State {
         }
         let version = Version::new(1);
         let previous = create.predecessor.map_or(EventId::NONE, |(_, event)| event);
-        self.append(audit, create.at, now, version, previous, &Payload::from(create));
+        self.append(audit, create.at.shard, now, version, previous, &Payload::from(create));
         let mut history = History::default();
         history.push(create.event, now);
         let live = Live {
@@ -251,6 +286,8 @@ impl State {
             history,
             epoch: self.epochs.get(&create.at.shard).copied().unwrap_or(0),
             expires_at: now.plus(create.idle),
+            idle: create.idle,
+            from: create.listing().and_then(|listing| listing.address.clone()),
             predecessor: None,
         };
         self.sessions.insert(reference, live);
@@ -318,7 +355,7 @@ impl State {
         if audit {
             // The trail tells what the operations came to.
             let told = Commit { delta: merge::resolved(fields, &commit.delta), ..commit.clone() };
-            self.append(audit, commit.at, now, version, current.head, &Payload::from(&told));
+            self.append(audit, commit.at.shard, now, version, current.head, &Payload::from(&told));
         }
         let Some(live) = self.sessions.get_mut(&reference) else {
             return Committed::Gone(Ended::UNKNOWN);
@@ -327,6 +364,7 @@ impl State {
         live.record.base = Base { version, head: commit.event };
         live.history.push(commit.event, now);
         live.expires_at = now.plus(commit.idle);
+        live.idle = commit.idle;
         if let Some(anew) = commit.renewal.as_ref().and_then(|renewal| renewal.anew.as_ref()) {
             live.record.user = Some(anew.sign_in.user.clone());
             live.record.authentication =
@@ -376,7 +414,7 @@ impl State {
             return Finished::Gone(Ended::UNKNOWN);
         };
         let Base { version, head } = live.record.base;
-        self.append(audit, end.at, now, version.next(), head, &Payload::from(end));
+        self.append(audit, end.at.shard, now, version.next(), head, &Payload::from(end));
         let fields = if end.keep_fields { live.record.fields } else { BTreeMap::new() };
         let ended = Ended { reason: end.reason, at: Some(now), device: live.record.device };
         let aftermath = Aftermath::Ended { ended, by: end.event, fields: fields.clone() };
@@ -414,7 +452,7 @@ impl State {
     fn append(
         &mut self,
         audit: bool,
-        at: Address,
+        shard: Shard,
         now: Timestamp,
         version: Version,
         predecessor: EventId,
@@ -428,7 +466,7 @@ impl State {
             if now.as_millis() > millis { (now.as_millis(), 0) } else { (millis, sequence + 1) };
         let (millis, sequence) = self.last_entry;
         self.trail.push(Entry {
-            shard: at.shard,
+            shard,
             stream_id: format!("{millis}-{sequence}"),
             occurred_at: Timestamp::from_millis(millis),
             version,

@@ -15,6 +15,8 @@
 //! * `commit` changes a session that exists, all or nothing, and bumps its version by exactly one.
 //!   It never makes one: [`Commit::Gone`](Committed::Gone) is final.
 //! * `end` has exactly one winner.
+//! * A session with a user lives on that [user's shard](ShardCount::of_user) and is listed among his sessions
+//!   from the very change that made it until the one that ended it. A cap holds however many sign in at a time.
 //! * Every change carries an [`EventId`](crate::id::EventId). A change that is asked for twice under
 //!   one id happens once and is answered alike both times, so a lost reply is settled by asking again.
 //! * A change of more than [`MAX_CHANGES`] keys is refused, and nothing happens.
@@ -27,6 +29,7 @@ mod erased;
 mod memory;
 #[cfg(feature = "redis")]
 pub mod redis;
+mod user;
 
 use std::time::Duration;
 
@@ -38,10 +41,13 @@ pub(crate) use erased::ErasedStore;
 pub use memory::MemoryStore;
 #[cfg(feature = "redis")]
 pub use redis::RedisStore;
+pub(crate) use user::RESERVATION;
+pub use user::{CapPolicy, Generation, Listing, Raise, Reserved, Revocation, Revoked, SessionCap, Which};
 
 use crate::{
     error::Error,
     id::{Address, ShardCount},
+    record::SessionInfo,
 };
 
 /// Whether a load counts as activity.
@@ -86,6 +92,21 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// Ends a session.
     fn end(&self, end: &End) -> impl Future<Output = Result<Finished, Error>> + Send;
+
+    /// Begins a sign-in that has to end another session before [`create`](Self::create) can finish it: answers
+    /// the generation that it must name then and, with [`CapPolicy::Reject`], holds a place for half a minute.
+    fn reserve(&self, create: &Create) -> impl Future<Output = Result<Reserved, Error>> + Send;
+
+    /// The sessions of a user that are alive, the youngest first; none of them is marked as current.
+    fn sessions_of(&self, user: &str) -> impl Future<Output = Result<Vec<SessionInfo>, Error>> + Send;
+
+    /// Ends sessions of a user. When this has answered for all of them, none works that existed when it was
+    /// asked, and no sign-in that had [begun](Self::reserve) by then comes to be.
+    fn revoke(&self, revocation: &Revocation) -> impl Future<Output = Result<Revoked, Error>> + Send;
+
+    /// Voids every session there is, whoever's, by raising the epoch of all shards above the highest; answers
+    /// the new one. On an error some shards may not be raised, and asking again raises all.
+    fn raise_epoch(&self, raise: &Raise) -> impl Future<Output = Result<u64, Error>> + Send;
 
     /// Answers when the store can be used.
     ///

@@ -46,7 +46,7 @@ async fn the_costs_are_true(framework: &str) {
     asked(&redis);
 
     let response = browser.submit("/sign-in", &[("name", "bob")]).await;
-    assert_eq!(told(&response), "\"3 round trips, 6 commands\"");
+    assert_eq!(told(&response), "\"4 round trips, 7 commands\"");
     assert_eq!(asked(&redis)["evalsha"], 2);
 
     let response = Browser::at(&demo).get("/").await;

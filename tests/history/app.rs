@@ -167,6 +167,7 @@ async fn act(session: &Session, ask: &Ask, seen: &mut Seen) -> Result<()> {
         Saved::Saved(version) => Outcome::Saved(version.map(|version| version.get())),
         Saved::Conflict(_) => Outcome::Conflict,
         Saved::Gone(_) => Outcome::Gone,
+        Saved::Rejected => panic!("there is no cap here"),
     };
     if seen.outcome == Outcome::Conflict {
         // Otherwise the layer would try once more, with a chance to succeed that nobody would know of.

@@ -11,11 +11,12 @@ use std::{
 use cloakroom::{
     error::Error,
     id::{Address, ShardCount},
+    record::SessionInfo,
     service::SessionLayer,
     session::{Saved, Session},
     store::{
-        Commit, Committed, Create, Created, End, Finished, Loaded, MemoryStore, RedisStore, SessionStore,
-        Touch,
+        Commit, Committed, Create, Created, End, Finished, Loaded, MemoryStore, Raise, RedisStore, Reserved,
+        Revocation, Revoked, SessionStore, Touch,
     },
 };
 use http::{Request, Response, header};
@@ -95,6 +96,22 @@ impl SessionStore for Lossy {
 
     async fn end(&self, end: &End) -> Result<Finished, Error> {
         self.inner.end(end).await
+    }
+
+    async fn reserve(&self, create: &Create) -> Result<Reserved, Error> {
+        self.inner.reserve(create).await
+    }
+
+    async fn sessions_of(&self, user: &str) -> Result<Vec<SessionInfo>, Error> {
+        self.inner.sessions_of(user).await
+    }
+
+    async fn revoke(&self, revocation: &Revocation) -> Result<Revoked, Error> {
+        self.inner.revoke(revocation).await
+    }
+
+    async fn raise_epoch(&self, raise: &Raise) -> Result<u64, Error> {
+        self.inner.raise_epoch(raise).await
     }
 
     async fn ready(&self) -> Result<(), Error> {

@@ -14,7 +14,10 @@ pub struct Mutant {
     pub breaks: Invariant,
 }
 
-const CREATE: &str = include_str!("../../src/store/redis/scripts/create.lua");
+const CREATE: &str = concat!(
+    include_str!("../../src/store/redis/scripts/index.lua"),
+    include_str!("../../src/store/redis/scripts/create.lua")
+);
 const COMMIT: &str = include_str!("../../src/store/redis/scripts/commit.lua");
 const END: &str = include_str!("../../src/store/redis/scripts/end.lua");
 

@@ -21,13 +21,13 @@ on_redis!(
 );
 
 /// What Redis ran for one request.
-async fn counted(world: &World, token: &str, steps: &str) -> Vec<(String, u64)> {
+pub(crate) async fn counted(world: &World, token: &str, steps: &str) -> Vec<(String, u64)> {
     world.redis().reset_stats().unwrap();
     assert_eq!(world.run(token, steps).await.status, 200);
     world.commands().into_iter().collect()
 }
 
-fn calls(expected: &[(&str, u64)]) -> Vec<(String, u64)> {
+pub(crate) fn calls(expected: &[(&str, u64)]) -> Vec<(String, u64)> {
     let mut calls: Vec<_> = expected.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
     calls.sort();
     calls

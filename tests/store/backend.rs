@@ -14,10 +14,10 @@ use cloakroom::{
     clock::ManualClock,
     error::Error,
     id::{Address, EventId, IdleClass, SessionRef, Shard, ShardCount},
-    record::{Base, Change, Delta, EndReason, FieldName, Json, Record, Version, Write},
+    record::{Base, Change, Delta, EndReason, FieldName, Json, Record, SessionInfo, Version, Write},
     store::{
-        Commit, Committed, Create, Created, End, Finished, Loaded, MemoryStore, Policy, RedisStore, Renewal,
-        SessionStore, Touch,
+        Commit, Committed, Create, Created, End, Finished, Loaded, MemoryStore, Policy, Raise, RedisStore,
+        Renewal, Reserved, Revocation, Revoked, SessionStore, Touch,
     },
 };
 
@@ -66,6 +66,11 @@ fn fresh() -> String {
 }
 
 impl Backend {
+    /// A store whose time nobody moves.
+    pub fn of(store: Any) -> Self {
+        Self { store, clock: None }
+    }
+
     /// Lets `span` pass: on Redis, whose clock is its own, for real.
     pub async fn pass(&self, span: Duration) {
         match &self.clock {
@@ -243,6 +248,34 @@ impl SessionStore for Any {
         match self {
             Self::Memory(store) => store.end(end).await,
             Self::Redis(store) => store.end(end).await,
+        }
+    }
+
+    async fn reserve(&self, create: &Create) -> Result<Reserved, Error> {
+        match self {
+            Self::Memory(store) => store.reserve(create).await,
+            Self::Redis(store) => store.reserve(create).await,
+        }
+    }
+
+    async fn sessions_of(&self, user: &str) -> Result<Vec<SessionInfo>, Error> {
+        match self {
+            Self::Memory(store) => store.sessions_of(user).await,
+            Self::Redis(store) => store.sessions_of(user).await,
+        }
+    }
+
+    async fn revoke(&self, revocation: &Revocation) -> Result<Revoked, Error> {
+        match self {
+            Self::Memory(store) => store.revoke(revocation).await,
+            Self::Redis(store) => store.revoke(revocation).await,
+        }
+    }
+
+    async fn raise_epoch(&self, raise: &Raise) -> Result<u64, Error> {
+        match self {
+            Self::Memory(store) => store.raise_epoch(raise).await,
+            Self::Redis(store) => store.raise_epoch(raise).await,
         }
     }
 

@@ -11,7 +11,8 @@ use crate::backend::{Backend, IDLE, address, change, creation, is, set, values};
 
 pub async fn a_session_is_created_and_found(backend: Backend) {
     let mut create = creation(&[("cart", "[1]"), ("note", "\"hi\"")]);
-    create.sign_in = Some(SignIn { user: "alice".to_owned(), method: Some("passkey".to_owned()) });
+    create.sign_in =
+        Some(SignIn { user: "alice".to_owned(), method: Some("passkey".to_owned()), listing: None });
     create.device = Some("phone".to_owned());
     assert!(matches!(backend.store.create(&create).await.unwrap(), Created::Created { .. }));
 

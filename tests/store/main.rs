@@ -14,11 +14,14 @@
 mod backend;
 mod clients;
 mod ending;
+mod epoch;
+mod healing;
 mod life;
 mod merging;
 mod operations;
 mod repeats;
 mod shapes;
+mod users;
 
 /// Runs each named test over every store.
 macro_rules! over_every_store {
@@ -70,4 +73,23 @@ over_every_store![
     shapes::a_secret_stays_marked,
     shapes::many_keys_and_large_values,
     shapes::a_change_of_too_many_keys_is_refused_whole,
+    epoch::what_was_before_is_void,
+    epoch::a_request_under_way_commits_nothing,
+    epoch::the_trail_tells_it_once_for_each_shard,
+    users::twenty_sign_ins_at_a_time_list_twenty,
+    users::a_list_tells_what_may_be_told,
+    users::a_list_holds_no_secret,
+    users::an_end_leaves_the_list,
+    users::what_ran_out_is_not_listed,
+    users::a_renewal_keeps_its_handle,
+    users::a_hundred_sign_ins_leave_three,
+    users::the_oldest_or_the_least_used_gives_way,
+    users::the_dead_do_not_count,
+    users::a_place_is_held_for_a_sign_in_under_way,
+    users::another_users_handle_names_nothing,
+    users::one_others_all,
+    users::a_sign_in_under_way_is_revoked,
+    users::a_revocation_gives_held_places_back,
+    users::renewals_do_not_escape_a_revocation,
+    users::after_revoke_all_none_works,
 ];

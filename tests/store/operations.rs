@@ -110,7 +110,7 @@ pub async fn a_sign_in_anew_is_one_commit(backend: Backend) {
     let (at, base) = backend.create(&[("a", "1")]).await;
     let to = beside(at);
     let mut renew = renewal(to);
-    let sign_in = SignIn { user: "alice".into(), method: Some("otp".into()) };
+    let sign_in = SignIn { user: "alice".into(), method: Some("otp".into()), listing: None };
     renew.anew = Some(Anew { sign_in, absolute: IDLE * 3 });
     let mut commit = change(&base, set(&[("b", "2")]));
     commit.renewal = Some(renew);

@@ -153,6 +153,7 @@ fn saved(result: Result<Saved>) -> String {
         Ok(Saved::Saved(version)) => format!("saved {}", version.map_or(0, |version| version.get())),
         Ok(Saved::Conflict(keys)) => format!("conflict {}", keys.join(" ")),
         Ok(Saved::Gone(ended)) => format!("gone {}", ended.reason.as_str()),
+        Ok(Saved::Rejected) => "rejected".to_owned(),
         Err(error) => failed(&error),
     }
 }

@@ -147,7 +147,9 @@ impl Row {
         let event_id = id.and_then(|id| Uuid::try_parse(id).ok()).filter(|id| !id.is_nil());
         self.event_id = event_id.unwrap_or(self.event_id);
         self.reference = reference.and_then(SessionRef::parse);
-        self.alter_if(event_id.is_none() || self.reference.is_none());
+        // An empty ref is what an entry has that is about no session.
+        let unread = self.reference.is_none() && reference != Some("");
+        self.alter_if(event_id.is_none() || unread);
         if let Some(kind) = self.column(kind) {
             self.kind = kind;
         }

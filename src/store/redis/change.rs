@@ -1,4 +1,4 @@
-//! The scripts, each behind one typed function.
+//! The scripts that change a session, each behind one typed function.
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
@@ -7,6 +7,7 @@ use redis::{Script, Value};
 use super::{
     RedisStore,
     codec::{Hash, changes, ended, number},
+    index::{Index, Retries, place},
 };
 use crate::{
     audit::Payload,
@@ -14,10 +15,12 @@ use crate::{
     error::{Error, ErrorKind, Result},
     id::{Address, SessionRef},
     record::{Ended, FieldName, Version, merge},
-    store::{Commit, Committed, Create, Created, End, Finished, Policy},
+    store::{Commit, Committed, Create, Created, End, Finished, Generation, Policy},
 };
 
-static CREATE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/create.lua")));
+static CREATE: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(concat!(include_str!("scripts/index.lua"), include_str!("scripts/create.lua")))
+});
 static COMMIT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/commit.lua")));
 static GRACE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/grace.lua")));
 static END: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/end.lua")));
@@ -31,6 +34,32 @@ pub(super) async fn create(store: &RedisStore, create: &Create) -> Result<Create
     } else {
         create
     };
+    let Some((sign_in, listing)) = create.sign_in.as_ref().zip(create.listing()) else {
+        return begin(store, create, None, &Index::default()).await?.ok_or_else(strange);
+    };
+    if listing.cap.is_none() {
+        return begin(store, create, listing.began, &Index::default()).await?.ok_or_else(strange);
+    }
+    let mut began = listing.began;
+    let mut retries = Retries::new(store);
+    loop {
+        let index = Index::read(store, create.at.shard, &sign_in.user).await?;
+        // A revocation that is made between two tries is one that the sign-in has to heed.
+        let began = *began.get_or_insert(index.generation);
+        if let Some(answer) = begin(store, create, Some(began), &index).await? {
+            return Ok(answer);
+        }
+        retries.wait().await?;
+    }
+}
+
+/// One try; `None` if the index is not what `index` says any more.
+async fn begin(
+    store: &RedisStore,
+    create: &Create,
+    began: Option<Generation>,
+    index: &Index,
+) -> Result<Option<Created>> {
     let (keys, at) = (&store.keys, create.at);
     let hash = keys.hash(&at.reference);
     let sign_in = create.sign_in.as_ref();
@@ -50,13 +79,19 @@ pub(super) async fn create(store: &RedisStore, create: &Create) -> Result<Create
         .arg(create.device.as_deref().unwrap_or(""))
         .arg(store.payload(|| Payload::from(create)))
         .arg(predecessor.as_bytes());
+    if let Some(sign_in) = sign_in {
+        index.enter(store, create, sign_in, began, &hash, &mut script);
+    }
     for (_, name, value) in changes(&create.delta) {
         script.arg(name).arg(value);
     }
     let mut answer = Answer::of(store.connection.script(&script).await?)?;
     match answer.word().as_slice() {
-        b"created" => Ok(Created::Created { at: answer.timestamp()? }),
-        b"taken" => Ok(Created::Taken),
+        b"created" => Ok(Some(Created::Created { at: answer.timestamp()? })),
+        b"taken" => Ok(Some(Created::Taken)),
+        b"rejected" => Ok(Some(Created::Rejected)),
+        b"revoked" => Ok(Some(Created::Revoked(answer.ended()))),
+        b"changed" => Ok(None),
         _ => Err(strange()),
     }
 }
@@ -78,7 +113,11 @@ pub(super) async fn commit(store: &RedisStore, commit: &Commit) -> Result<Commit
         .key(keys.aftermath(at.shard, &hash))
         .key(keys.epoch(at.shard))
         .key(keys.audit(at.shard))
-        .key(target)
+        .key(target);
+    if let (Some(_), Some(user)) = (&commit.renewal, &commit.user) {
+        script.key(keys.user(at.shard, user));
+    }
+    script
         .arg(commit.event.as_bytes())
         .arg(commit.base.version.get())
         .arg(commit.base.head.as_bytes())
@@ -99,7 +138,8 @@ pub(super) async fn commit(store: &RedisStore, commit: &Commit) -> Result<Commit
             .arg(millis(renewal.remember))
             .arg(anew.map(|anew| millis(anew.absolute).to_string()).unwrap_or_default())
             .arg(anew.map_or("", |anew| &anew.sign_in.user))
-            .arg(anew.and_then(|anew| anew.sign_in.method.as_deref()).unwrap_or(""));
+            .arg(anew.and_then(|anew| anew.sign_in.method.as_deref()).unwrap_or(""))
+            .arg(place(&keys.hash(&renewal.to.reference), &renewal.to.reference));
     }
     for (mode, name, value) in changes(&commit.delta) {
         script.arg(mode).arg(name).arg(value);
@@ -163,7 +203,11 @@ pub(super) async fn end(store: &RedisStore, end: &End) -> Result<Finished> {
         .key(keys.aftermath(at.shard, &hash))
         .key(keys.audit(at.shard))
         .key(keys.remains(at.shard, &hash))
-        .key(keys.epoch(at.shard))
+        .key(keys.epoch(at.shard));
+    if let Some(user) = &end.user {
+        script.key(keys.user(at.shard, user));
+    }
+    script
         .arg(end.event.as_bytes())
         .arg(end.reason.as_str())
         .arg(store.payload(|| Payload::from(end)))
@@ -184,10 +228,10 @@ pub(super) async fn end(store: &RedisStore, end: &End) -> Result<Finished> {
 }
 
 /// A script's answer: a word, then what belongs to it.
-struct Answer(std::vec::IntoIter<Value>);
+pub(super) struct Answer(std::vec::IntoIter<Value>);
 
 impl Answer {
-    fn of(value: Value) -> Result<Self> {
+    pub(super) fn of(value: Value) -> Result<Self> {
         match value {
             Value::Array(values) => Ok(Self(values.into_iter())),
             _ => Err(strange()),
@@ -198,14 +242,14 @@ impl Answer {
         self.0.next().unwrap_or(Value::Nil)
     }
 
-    fn word(&mut self) -> Vec<u8> {
+    pub(super) fn word(&mut self) -> Vec<u8> {
         match self.take() {
             Value::BulkString(bytes) => bytes,
             _ => Vec::new(),
         }
     }
 
-    fn number(&mut self) -> Result<u64> {
+    pub(super) fn number(&mut self) -> Result<u64> {
         number(&self.word()).ok_or_else(strange)
     }
 
@@ -224,7 +268,7 @@ impl Answer {
     }
 }
 
-fn strange() -> Error {
+pub(super) fn strange() -> Error {
     Error::msg(
         ErrorKind::Corrupt,
         "a script answered what it never answers: is another release's data in this namespace?",

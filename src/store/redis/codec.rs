@@ -9,7 +9,7 @@ use redis::Value;
 
 use crate::{
     clock::Timestamp,
-    id::{Address, EventId, SessionRef},
+    id::{Address, EventId, SessionHandle, SessionRef},
     record::{
         Authentication, Base, Change, Delta, EndReason, Ended, Field, FieldName, Json, Operation, Record,
         Version, Write,
@@ -107,6 +107,7 @@ impl Hash {
             user: text(b"user"),
             authentication: millis(b"auth_at").map(|at| Authentication { at, method: text(b"auth_method") }),
             device: text(b"device"),
+            handle: text(b"handle").and_then(|text| SessionHandle::parse(&text)),
             fields,
         };
         let predecessor = millis(b"renewed").zip(text(b"from"));

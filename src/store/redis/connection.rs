@@ -65,6 +65,11 @@ impl Connection {
         self.ask(Question::Command(command)).await
     }
 
+    /// How long one question takes at most.
+    pub(super) fn timeout(&self) -> Duration {
+        self.0.timeout
+    }
+
     /// One command that must not be asked again on another connection: there, ids may mean other entries.
     ///
     /// # Errors

@@ -50,16 +50,22 @@ impl Keys {
 
     /// `H(ref)`, which session keys carry.
     pub(crate) fn hash(&self, reference: &SessionRef) -> String {
-        let digest = match &self.pepper {
-            None => Sha256::digest(reference.as_bytes()),
-            Some(pepper) => match Hmac::<Sha256>::new_from_slice(pepper) {
-                Ok(mut mac) => {
-                    mac.update(reference.as_bytes());
-                    mac.finalize().into_bytes()
-                }
-                // HMAC takes a key of any length.
-                Err(_) => Sha256::digest(reference.as_bytes()),
-            },
+        self.hashed(&[reference.as_bytes()])
+    }
+
+    fn hashed(&self, parts: &[&[u8]]) -> String {
+        // HMAC takes a key of any length.
+        let mac = self.pepper.as_ref().and_then(|pepper| Hmac::<Sha256>::new_from_slice(pepper).ok());
+        let digest = match mac {
+            Some(mut mac) => {
+                parts.iter().for_each(|part| mac.update(part));
+                mac.finalize().into_bytes()
+            }
+            None => {
+                let mut hash = Sha256::new();
+                parts.iter().for_each(|part| hash.update(part));
+                hash.finalize()
+            }
         };
         URL_SAFE_NO_PAD.encode(digest)
     }
@@ -77,6 +83,11 @@ impl Keys {
     /// What a sign-in carries over from it, for a minute.
     pub(crate) fn remains(&self, shard: Shard, hash: &str) -> String {
         self.key(shard, "r:", hash)
+    }
+
+    /// The sessions of a user. Ids are hashed: they may be names, and anybody may choose one.
+    pub(crate) fn user(&self, shard: Shard, user: &str) -> String {
+        self.key(shard, "u:", &self.hashed(&[b"user", user.as_bytes()]))
     }
 
     /// The counter that ends everything older.

@@ -13,12 +13,13 @@
 //! | `NS:{TAG}:s:HASH` | hash | a session | the idle timeout, from its last use |
 //! | `NS:{TAG}:x:HASH` | hash | why it ended, or the ref of its successor after a renewal | a day; a minute |
 //! | `NS:{TAG}:r:HASH` | hash | what a sign-in carries over, in case its reply is lost | a minute |
+//! | `NS:{TAG}:u:USER` | hash | a user's sessions by their handles; `USER` is hashed like `HASH` | until the deadline of the youngest |
 //! | `NS:{TAG}:epoch` | string | sessions made under a lower number are void | for ever |
 //! | `NS:{TAG}:audit` | stream | audit entries that are not in PostgreSQL yet | until they are |
 //!
 //! A session's fields: `v` version, `head` last event id, `recent` the last 32 of them and
 //! those of the last ten seconds (8 bytes each, 256 at most; `mark` says when it was cut),
-//! `epoch`, `created`, `deadline` (ms), `class`, `user`, `auth_at`, `auth_method`, `device`, and one
+//! `epoch`, `created`, `deadline` (ms), `class`, `user`, `auth_at`, `auth_method`, `device`, `handle`, and one
 //! field `.name` for each key: six bytes of the version at which it changed (the first bit: secret),
 //! then the value as JSON.
 //!
@@ -29,7 +30,17 @@
 //! | load | `HGETALL`, `PEXPIRE`, `GET`, `TIME` in one pipeline | 1 |
 //! | load of a session that is not there | and `HGETALL` of what became of it | 2 |
 //! | create, commit, renew, end | `EVALSHA` | 1 |
-//! | sign in | `EVALSHA` end of the old session, `EVALSHA` create of the new | 2, or 1 without an old one |
+//! | sign in, without an old session | `EVALSHA` create | 1 |
+//! | sign in | `HGET` generation, `EVALSHA` end of the old session, `EVALSHA` create of the new | 3 |
+//! | either with a cap | and `HGETALL` of the user's index before the create | 1 more |
+//! | the latter with `Reject` | and `HGETALL`, `EVALSHA` reserve instead of the `HGET` | 5 |
+//! | list a user's sessions | `HGETALL`; `PTTL` of each, `GET`, `HGET`, `TIME` in one pipeline | 2 |
+//! | revoke one | `HMGET` of its entry, `EVALSHA` revoke | 2 |
+//! | raise the epoch | `GET` and `EVALSHA` epoch for each shard | 2 for each shard |
+//! | revoke all or all others | `HGETALL`, `EVALSHA` revoke for each 500; again if a sign-in came between | 2 |
+//!
+//! What a script changes besides its own session is read before, so that each of its keys is declared, and the
+//! script refuses where the index changed meanwhile. A list forgets sessions that ran out by one more script.
 //!
 //! Scripts run all or nothing on one shard, declare every key, read before they write, and are safe to
 //! repeat under their event id; the client loads them again when the server has forgotten them.
@@ -44,8 +55,11 @@ mod builder;
 mod change;
 mod codec;
 mod connection;
+mod epoch;
+mod index;
 mod keys;
 mod load;
+mod revoke;
 mod setup;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -56,11 +70,15 @@ pub use builder::RedisStoreBuilder;
 pub(crate) use connection::Connection;
 pub(crate) use keys::Keys;
 
-use super::{Commit, Committed, Create, Created, End, Finished, Loaded, SessionStore, Touch};
+use super::{
+    Commit, Committed, Create, Created, End, Finished, Loaded, Raise, Reserved, Revocation, Revoked,
+    SessionStore, Touch,
+};
 use crate::{
     audit::Payload,
     error::{Error, Result},
     id::{Address, ShardCount},
+    record::SessionInfo,
 };
 
 /// Sessions in Redis. See the [module](self) for the keys and commands.
@@ -167,6 +185,26 @@ impl SessionStore for RedisStore {
     #[tracing::instrument(level = "debug", name = "session.end", skip_all, fields(session = %end.at.reference, reason = %end.reason))]
     async fn end(&self, end: &End) -> Result<Finished, Error> {
         change::end(self.prepared().await?, end).await
+    }
+
+    #[tracing::instrument(level = "debug", name = "session.reserve", skip_all, fields(session = %create.at.reference))]
+    async fn reserve(&self, create: &Create) -> Result<Reserved, Error> {
+        index::reserve(self.prepared().await?, create).await
+    }
+
+    #[tracing::instrument(level = "debug", name = "session.list", skip_all)]
+    async fn sessions_of(&self, user: &str) -> Result<Vec<SessionInfo>, Error> {
+        revoke::list(self.prepared().await?, user).await
+    }
+
+    #[tracing::instrument(level = "debug", name = "session.revoke", skip_all, fields(reason = %revocation.reason))]
+    async fn revoke(&self, revocation: &Revocation) -> Result<Revoked, Error> {
+        revoke::revoke(self.prepared().await?, revocation).await
+    }
+
+    #[tracing::instrument(level = "debug", name = "session.raise_epoch", skip_all)]
+    async fn raise_epoch(&self, raise: &Raise) -> Result<u64, Error> {
+        epoch::raise(self.prepared().await?, raise).await
     }
 
     async fn ready(&self) -> Result<(), Error> {

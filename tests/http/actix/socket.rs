@@ -41,6 +41,7 @@ async fn socket(
             let said = match session.save().await.unwrap() {
                 Saved::Saved(_) => "saved".to_owned(),
                 Saved::Conflict(keys) => format!("conflict {keys:?}"),
+                Saved::Rejected => unreachable!("nobody signs in"),
                 Saved::Gone(ended) => format!("gone: {}", ended.reason.as_str()),
             };
             socket.text(said).await.unwrap();

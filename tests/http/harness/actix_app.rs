@@ -20,6 +20,7 @@ use actix_web::{
 };
 use cloakroom::{
     actix::{Authenticated, MaybeAuthenticated, RequireFresh, SessionMiddleware},
+    audit::ClientIp,
     error::Error,
     manager::SessionConfig,
     session::Session,
@@ -51,7 +52,11 @@ pub(super) fn app(store: AnyStore, config: SessionConfig) -> App {
             let service = Rc::clone(&service);
             Box::pin(async move {
                 let gate = request.extensions().get::<Gate>().cloned();
+                let ip = request.extensions().get::<ClientIp>().copied();
                 let request = incoming(request).to_request();
+                if let Some(ip) = ip {
+                    request.extensions_mut().insert(ip);
+                }
                 if let Some(gate) = gate {
                     request.extensions_mut().insert(gate);
                 }

@@ -1,5 +1,6 @@
 //! One process of the application, and requests to it.
 
+use cloakroom::audit::ClientIp;
 use http::{Request, header};
 use tokio::task::JoinHandle;
 
@@ -63,6 +64,14 @@ impl Instance {
 
     pub(crate) async fn send(&self, request: Request<Vec<u8>>) -> Answer {
         Answer::of(self.app.call(request).await)
+    }
+
+    /// The same from a client of this kind and address.
+    pub(crate) async fn run_from(&self, agent: &str, ip: &str, token: &str, steps: &str) -> Answer {
+        let mut request = request(token, steps);
+        request.headers_mut().insert(header::USER_AGENT, agent.parse().unwrap());
+        request.extensions_mut().insert(ClientIp(ip.parse().unwrap()));
+        self.send(request).await
     }
 
     /// Starts a request and answers when it has come to its `hold` step.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use cloakroom::{
     error::{Error, ErrorKind},
     session::{Key, Login, Saved, Session},
-    store::Policy,
+    store::{Policy, Revoked},
 };
 use http::{HeaderName, HeaderValue, Response};
 use serde_json::{Value, json};
@@ -67,8 +67,13 @@ async fn act(session: &Session, verb: &str, first: &str, second: &str) -> Result
         "new" => json!(session.is_new()),
         "version" => json!(session.version().map(|version| version.get())),
         "expires" => json!(session.expires_in().as_ref().map(Duration::as_millis)),
+        "sessions" => json!(session.sessions().await?),
+        "revoke" => told(session.revoke(first).await?),
+        "revoke-others" => told(session.revoke_others().await?),
+        "revoke-all" => told(session.revoke_all().await?),
         "take" => json!(session.take::<Value>(first).await?),
         "ended" => json!(session.ended().map(|ended| ended.reason.as_str())),
+        "ended-device" => json!(session.ended().and_then(|ended| ended.device)),
         "save" => saved(session).await?,
         // What a handle of its own is refused.
         "apart-refused" => {
@@ -104,6 +109,7 @@ async fn saved(session: &Session) -> Result<Value, Error> {
         Saved::Saved(version) => json!(version.map(|version| version.get())),
         Saved::Conflict(keys) => json!({ "conflict": keys }),
         Saved::Gone(ended) => json!({ "gone": ended.reason.as_str() }),
+        Saved::Rejected => json!("rejected"),
     })
 }
 
@@ -141,11 +147,20 @@ async fn change(session: &Session, verb: &str, first: &str, second: &str) -> Res
                 keys => login.carry(keys.split(',')),
             })
         }
+        "sign-in" => session.login(first),
         "renew" => session.renew(),
         "logout" => session.logout(),
         "destroy" => session.destroy(),
         "reload" => session.reload().await,
         _ => panic!("no such step: {verb}"),
+    }
+}
+
+fn told(revoked: Revoked) -> Value {
+    match revoked {
+        Revoked::Revoked(count) => json!(count),
+        Revoked::NotFound => json!("not found"),
+        Revoked::Gone => json!("gone"),
     }
 }
 

@@ -2,12 +2,14 @@
 --
 -- KEYS  1 session   2 what became of it   3 epoch   4 audit stream
 --       5 where a renewal moves it to; the session itself where there is no renewal
+--       6 of a renewal, where somebody is signed in: the user's index (see index.lua)
 -- ARGV  1 event id (16 bytes)   2 base version   3 base head (16 bytes)   4 idle timeout, ms
 --       5 policy: merge, strict, last     6 audit payload, or ''          7 '1' removes every key first
 --       8 the new ref (32 bytes) of a renewal, or ''
 --       of a renewal only: 9 its grace, ms   10 hash in the session's key   11 how long to remember, ms
 --         12 the absolute lifetime, ms, that a sign-in anew starts again, or ''
 --         13 the user who signed in anew     14 by which method, or ''
+--         15 the hash in the new key, space, the new ref as text
 --       then for each change three: mode, name, and flag with value as in create.lua ('' to remove)
 --         s set, d remove: not watched; S set, D remove: read before, was there; T, E: was not there
 --         + add a number, > keep the greater, a put into a set, r take out of it; p push: 'cap:element'
@@ -22,7 +24,7 @@ local session = KEYS[1]
 local event, base, policy = ARGV[1], tonumber(ARGV[2]), ARGV[5]
 local tail = string.sub(event, 9)
 local renewal = ARGV[8] ~= ''
-local FIRST = renewal and 15 or 9
+local FIRST = renewal and 16 or 9
 
 -- The place of an event in `recent`, counted from 1, or nil.
 local function place_of(recent, wanted)
@@ -110,7 +112,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local at = string.format('%.0f', now)
 
-local was = redis.call('HMGET', session, 'v', 'head', 'recent', 'epoch', 'deadline', 'mark')
+local was = redis.call('HMGET', session, 'v', 'head', 'recent', 'epoch', 'deadline', 'mark', 'handle')
 if not was[1] then
   if renewal then
     local new = redis.call('HMGET', KEYS[5], 'v', 'recent')
@@ -216,6 +218,8 @@ for i = FIRST, #ARGV, 3 do
 end
 if #names > 0 then return conflict(names) end
 if renewal and redis.call('EXISTS', KEYS[5]) == 1 then return {'taken'} end
+local anew = renewal and ARGV[12] ~= ''
+local listed = KEYS[6] and was[7] and redis.call('HMGET', KEYS[6], was[7], 'rev')
 
 -- The audit entry is the first write: a script that fails here has changed nothing.
 if ARGV[6] ~= '' then
@@ -249,7 +253,6 @@ if known > 32 then
 end
 set[#set + 1] = 'recent'
 set[#set + 1] = recent
-local anew = renewal and ARGV[12] ~= ''
 if renewal and not anew then
   set[#set + 1] = 'from'
   set[#set + 1] = ARGV[10]
@@ -282,5 +285,20 @@ if renewal then
     redis.call('HSET', KEYS[2], 'kind', 'moved', 'to', ARGV[8], 'until', grace)
   end
   redis.call('PEXPIRE', KEYS[2], ARGV[11])
+end
+-- Its entry in the user's index moves along, under the same handle.
+local rest = listed and listed[1] and string.match(listed[1], '^%S+ %S+ (.*)$')
+if rest and anew then
+  local began, told = string.match(rest, '^(%d+ %d+ %d+ %d+) %d+ %d+ (.*)$')
+  told = cjson.decode(told)
+  told.method = ARGV[14] ~= '' and ARGV[14] or nil
+  rest = string.format('%s %.0f %s %s', began, now + ARGV[12], at, cjson.encode(told))
+end
+if rest then
+  redis.call('HSET', KEYS[6], was[7], ARGV[15] .. ' ' .. rest,
+    'rev', string.format('%.0f', (listed[2] or 0) + 1))
+  if anew and redis.call('PTTL', KEYS[6]) < tonumber(ARGV[12]) then
+    redis.call('PEXPIRE', KEYS[6], ARGV[12])
+  end
 end
 return committed(version, at, merges and redis.call('HGETALL', KEYS[5]))

@@ -1,16 +1,30 @@
--- Begins a session at an address that was never used.
+-- Begins a session at an address that was never used. Behind index.lua.
 --
 -- KEYS  1 session   2 what became of it   3 epoch   4 audit stream
+--       where somebody signs in: 5 the user's index, then for each member that was read with a cap two: its
+--       session, what became of it
 -- ARGV  1 event id (16 bytes)     2 idle timeout, ms     3 absolute lifetime, ms   4 idle class
 --       5 user, or ''             6 authentication method, or ''                   7 device, or ''
 --       8 audit payload, or ''    9 predecessor's last event (16 bytes)
+--       where somebody signs in: 10 handle   11 hash in the session's key, space, ref
+--         (handle '': it is not listed, and the rest is of no matter)   12 JSON of what the list tells   13 the generation under which the sign-in began, or ''
+--         14 how many sessions the user may have, or ''   15 who gives way: oldest, unused, nobody
+--         16 the index' revision as it was read, or ''    17 how long to remember an eviction, ms
+--         18 how many members were read, and for each three: handle, event id of its end, audit payload or ''
 --       then for each key: its name, its flag ('\0', or '\128' for a secret) and value in one string
 -- Answers
---       {'created', ms}   it exists; also when this event made it before and the reply was lost
---       {'taken'}         something lives or lived here; nothing is changed
-local session, aftermath = KEYS[1], KEYS[2]
+--       {'created', ms}          it exists; also when this event made it before and the reply was lost
+--       {'taken'}                something lives or lived here; nothing is changed
+--       {'rejected'}             the user has as many sessions as there may be; nothing is changed
+--       {'revoked', reason, ms}  all the user's sessions were revoked since this sign-in began; nothing changed
+--       {'changed'}              the index is not as it was read; nothing is changed
+local session, aftermath, index = KEYS[1], KEYS[2], KEYS[5]
 local event = ARGV[1]
 local tail = string.sub(event, 9)
+local signs_in = ARGV[5] ~= ''
+local listed = signs_in and ARGV[10] ~= ''
+local first = 10
+if signs_in then first = 19 + 3 * ARGV[18] end
 
 if redis.call('EXISTS', session) == 1 then
   local was = redis.call('HMGET', session, 'v', 'recent', 'created')
@@ -23,13 +37,49 @@ if redis.call('EXISTS', aftermath) == 1 then
   return {'taken'}
 end
 local epoch = redis.call('GET', KEYS[3]) or '0'
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local now = clock()
 local at = string.format('%.0f', now)
+
+local useless, victims, was = {}, {}, {}
+local place = listed and '+' .. ARGV[10]
+if listed then
+  was = redis.call('HMGET', index, 'rev', 'gen', 'gen_why', place)
+  if ARGV[13] ~= '' and tonumber(was[2] or '0') > tonumber(ARGV[13]) then
+    return {'revoked', was[3] or '', was[2]}
+  end
+end
+if listed and ARGV[14] ~= '' then
+  if (was[1] or '') ~= ARGV[16] then return {'changed'} end
+  local members = {}
+  for i = 1, tonumber(ARGV[18]) do
+    local from = 16 + 3 * i
+    members[i] = {
+      handle = ARGV[from], event = ARGV[from + 1], payload = ARGV[from + 2],
+      session = KEYS[4 + 2 * i], aftermath = KEYS[5 + 2 * i],
+    }
+  end
+  local cap, live, held = tonumber(ARGV[14]), nil, nil
+  live, useless, held = census(index, members, tonumber(epoch), now)
+  if ARGV[15] == 'nobody' then
+    local granted = was[4] and tonumber(was[4]) > now
+    if not granted and #live + held >= cap then return {'rejected'} end
+  else
+    local by = ARGV[15] == 'oldest' and 'created' or 'used'
+    table.sort(live, function(a, b)
+      if a[by] ~= b[by] then return a[by] < b[by] end
+      return a.handle < b.handle
+    end)
+    for i = 1, #live + 1 - cap do
+      victims[i] = live[i]
+      victims[i].was = redis.call('HMGET', live[i].session, 'v', 'head', 'device')
+    end
+  end
+end
 
 if ARGV[8] ~= '' then
   redis.call('XADD', KEYS[4], '*', 'v', '1', 'p', ARGV[9], 'e', ARGV[8])
 end
+for _, victim in ipairs(victims) do tell(KEYS[4], victim.was, victim.payload) end
 local fields = {
   'v', '1', 'head', event, 'recent', tail, 'epoch', epoch, 'created', at,
   'deadline', string.format('%.0f', now + ARGV[3]), 'class', ARGV[4],
@@ -38,16 +88,39 @@ local function add(name, value)
   fields[#fields + 1] = name
   fields[#fields + 1] = value
 end
-if ARGV[5] ~= '' then
+if signs_in then
   add('user', ARGV[5])
   add('auth_at', at)
   if ARGV[6] ~= '' then add('auth_method', ARGV[6]) end
+  if listed then add('handle', ARGV[10]) end
 end
 if ARGV[7] ~= '' then add('device', ARGV[7]) end
-for i = 10, #ARGV, 2 do
+for i = first, #ARGV, 2 do
   local flagged = ARGV[i + 1]
   add('.' .. ARGV[i], string.sub(flagged, 1, 1) .. '\0\0\0\0\1' .. string.sub(flagged, 2))
 end
 redis.call('HSET', session, unpack(fields))
 redis.call('PEXPIRE', session, ARGV[2])
+if not listed then return {'created', at} end
+
+local revision = (was[1] or 0) + 1
+local entry = table.concat(
+  {ARGV[11], was[2] or '0', epoch, ARGV[2], at, string.format('%.0f', now + ARGV[3]), at, ARGV[12]}, ' ')
+redis.call('HSET', index, ARGV[10], entry, 'rev', string.format('%.0f', revision))
+for _, victim in ipairs(victims) do
+  finish(victim.session, victim.aftermath, victim.was, 'evicted', victim.event, at, ARGV[17], ARGV[7])
+  useless[#useless + 1] = victim.handle
+end
+if was[4] then useless[#useless + 1] = place end
+if ARGV[14] == '' and revision % 16 == 0 then
+  -- Where nobody counts, nobody sees the dead. Those past their deadline are known without their keys. Some
+  -- at random, however many there are: four looks for each sign-in keep the dead below a quarter.
+  local all = redis.call('HRANDFIELD', index, 64, 'WITHVALUES')
+  for i = 1, #all, 2 do
+    local deadline = string.match(all[i + 1], '^%S+ %S+ %d+ %d+ %d+ %d+ (%d+) ')
+    if deadline and tonumber(deadline) <= now then useless[#useless + 1] = all[i] end
+  end
+end
+drop(index, useless)
+lengthen(index, ARGV[3])
 return {'created', at}

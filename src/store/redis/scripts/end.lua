@@ -3,7 +3,7 @@
 -- frees memory, and must never be refused for want of it.
 --
 -- KEYS  1 session   2 what became of it   3 audit stream   4 its remains, for a sign-in to carry over
---       5 epoch
+--       5 epoch   6 the user's index, where somebody is signed in
 -- ARGV  1 event id (16 bytes)   2 reason   3 audit payload, or ''   4 how long to remember, ms
 --       5 '1' keeps the fields for a minute and answers them, unless the session's time was up
 -- Answers
@@ -13,7 +13,7 @@
 local session, aftermath, remains = KEYS[1], KEYS[2], KEYS[4]
 local keep = ARGV[5] == '1'
 
-local was = redis.call('HMGET', session, 'v', 'head', 'device', 'epoch', 'deadline')
+local was = redis.call('HMGET', session, 'v', 'head', 'device', 'epoch', 'deadline', 'handle')
 if not was[1] then
   local x = redis.call('HMGET', aftermath, 'kind', 'to', 'reason', 'at', 'device', 'by')
   if x[1] == 'moved' then return {'moved', x[2]} end
@@ -44,5 +44,8 @@ if keep then
   redis.call('PEXPIRE', remains, 60000)
 else
   redis.call('DEL', session)
+end
+if KEYS[6] and was[6] and redis.call('HDEL', KEYS[6], was[6]) == 1 then
+  redis.call('HINCRBY', KEYS[6], 'rev', 1)
 end
 return {'ended', at, fields}

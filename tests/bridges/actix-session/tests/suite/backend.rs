@@ -12,9 +12,10 @@ use cloakroom::{
     bridge::Bridge,
     error::Error,
     id::{Address, ShardCount},
+    record::SessionInfo,
     store::{
-        Commit, Committed, Create, Created, End, Finished, Loaded, MemoryStore, RedisStore, SessionStore,
-        Touch,
+        Commit, Committed, Create, Created, End, Finished, Loaded, MemoryStore, Raise, RedisStore, Reserved,
+        Revocation, Revoked, SessionStore, Touch,
     },
 };
 
@@ -147,6 +148,22 @@ impl SessionStore for Any {
 
     async fn end(&self, end: &End) -> Result<Finished, Error> {
         both!(self, store => store.end(end).await)
+    }
+
+    async fn reserve(&self, create: &Create) -> Result<Reserved, Error> {
+        both!(self, store => store.reserve(create).await)
+    }
+
+    async fn sessions_of(&self, user: &str) -> Result<Vec<SessionInfo>, Error> {
+        both!(self, store => store.sessions_of(user).await)
+    }
+
+    async fn revoke(&self, revocation: &Revocation) -> Result<Revoked, Error> {
+        both!(self, store => store.revoke(revocation).await)
+    }
+
+    async fn raise_epoch(&self, raise: &Raise) -> Result<u64, Error> {
+        both!(self, store => store.raise_epoch(raise).await)
     }
 
     async fn ready(&self) -> Result<(), Error> {

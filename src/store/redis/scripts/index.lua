@@ -1,0 +1,70 @@
+-- What the scripts share that read or change the index of a user's sessions. It stands in front of them.
+--
+-- The index is a hash. `rev` counts its changes. `gen` is when all sessions were last revoked (ms), `gen_by`
+-- by which event, `gen_why` for which reason. '+' and a handle is a place that a sign-in under way holds,
+-- until so many ms. A handle alone is a session: the hash in its key, its ref, the generation and the epoch
+-- under which it began, its idle timeout, when it was created, its deadline, when the user signed in (all
+-- ms), and JSON of how, from which device and from where, with a space between each two.
+local PLACE = 43
+
+local function clock()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- Which members are alive, which fields of the index are of no use any more, and how many places are held.
+-- `members` is a list of tables with a handle and a session key.
+local function census(index, members, epoch, now)
+  local live, useless, held, entries = {}, {}, 0, {}
+  local all = redis.call('HGETALL', index)
+  for i = 1, #all, 2 do
+    if string.byte(all[i]) == PLACE then
+      if (tonumber(all[i + 1]) or 0) > now then held = held + 1 else useless[#useless + 1] = all[i] end
+    else
+      entries[all[i]] = all[i + 1]
+    end
+  end
+  for _, member in ipairs(members) do
+    local hash, began, idle, created, deadline =
+      string.match(entries[member.handle] or '', '^(%S+) %S+ %d+ (%d+) (%d+) (%d+) (%d+) ')
+    local left = redis.call('PTTL', member.session)
+    if hash and left >= 0 and now < tonumber(deadline) and tonumber(began) >= epoch then
+      member.hash, member.created = hash, tonumber(created)
+      -- The idle timeout starts again with every use.
+      member.used = now + left - idle
+      live[#live + 1] = member
+    elseif entries[member.handle] then
+      useless[#useless + 1] = member.handle
+    end
+  end
+  return live, useless, held
+end
+
+-- Removes fields; a thousand at a time, since Lua's stack is not endless.
+local function drop(index, names)
+  for i = 1, #names, 1000 do
+    redis.call('HDEL', index, unpack(names, i, math.min(i + 999, #names)))
+  end
+end
+
+-- Lets the index live for so long at least: a member must never outlive it.
+local function lengthen(index, span)
+  if redis.call('PTTL', index) < tonumber(span) then redis.call('PEXPIRE', index, span) end
+end
+
+-- The entry of the trail about a session's end; `was` holds its version, last event and device.
+local function tell(audit, was, payload)
+  if payload ~= '' then
+    redis.call('XADD', audit, '*', 'v', string.format('%.0f', was[1] + 1), 'p', was[2], 'e', payload)
+  end
+end
+
+-- Ends a session and remembers why; `device` is the one that wants it, or ''.
+local function finish(session, aftermath, was, reason, event, at, remember, device)
+  redis.call('HSET', aftermath, 'kind', 'ended', 'reason', reason, 'at', at, 'by', event)
+  if device == '' then device = was[3] end
+  if device then redis.call('HSET', aftermath, 'device', device) end
+  redis.call('PEXPIRE', aftermath, remember)
+  redis.call('DEL', session)
+end
+
