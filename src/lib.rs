@@ -81,6 +81,7 @@ pub mod audit;
 pub mod clock;
 pub mod cookie;
 pub mod error;
+pub mod events;
 pub mod guide;
 pub mod header;
 pub mod id;

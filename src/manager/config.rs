@@ -171,6 +171,17 @@ impl SessionConfig {
         Ok(self)
     }
 
+    /// How often [`Session::until_ended`](crate::session::Session::until_ended) looks whether the session is still
+    /// there, when no event says so. Default: 15 seconds.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] outside of one millisecond to 400 days.
+    pub fn with_recheck(mut self, every: Duration) -> Result<Self> {
+        self.settings.recheck = in_range("recheck", every)?;
+        Ok(self)
+    }
+
     /// Leaves `Vary` and `Cache-Control` to the application. Default: a response that depends on the
     /// session says `Vary: Cookie` (or the header that holds the token), and
     /// `Cache-Control: private, no-store` unless the handler set it; a response with a session cookie or

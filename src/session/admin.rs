@@ -6,6 +6,7 @@ use super::commit::shield;
 use crate::{
     audit::RequestContext,
     error::Result,
+    events::{SessionEvents, Watch},
     id::{EventId, SessionHandle},
     record::{EndReason, SessionInfo},
     store::{ErasedStore, REMEMBER, Raise, Revocation, Revoked, SessionStore, Which},
@@ -97,6 +98,16 @@ impl SessionAdmin {
         let epoch = shield(async move { store.raise_epoch(&raise).await }).await?;
         tracing::warn!(epoch, "every session was ended by raising the epoch");
         Ok(epoch)
+    }
+
+    /// What happens to the sessions that `watch` names, on whichever instance; see [`events`](crate::events).
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](crate::error::ErrorKind::Config) where the store tells no events; as
+    /// [`sessions_of`](Self::sessions_of).
+    pub async fn events(&self, watch: &Watch) -> Result<SessionEvents> {
+        self.store.subscribe(watch).await
     }
 
     async fn carry_out(&self, user: &str, which: Which) -> Result<Revoked> {

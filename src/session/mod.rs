@@ -48,6 +48,7 @@ mod device;
 mod handle;
 mod key;
 mod limits;
+mod live;
 mod login;
 mod operate;
 mod replay;

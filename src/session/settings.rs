@@ -20,6 +20,8 @@ pub(crate) struct Settings {
     pub(crate) policy: Policy,
     pub(crate) replay: Duration,
     pub(crate) on_replay: ReplayPolicy,
+    /// How often something that stays open looks whether its session is still there.
+    pub(crate) recheck: Duration,
     pub(crate) cap: Option<SessionCap>,
     pub(crate) listed_address: ListedAddress,
 }
@@ -45,6 +47,7 @@ impl Default for Settings {
             policy: Policy::default(),
             replay: Duration::from_secs(1),
             on_replay: ReplayPolicy::default(),
+            recheck: Duration::from_secs(15),
             cap: None,
             listed_address: ListedAddress::default(),
         }

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     error::Error,
+    events::{SessionEvents, Watch},
     id::{Address, ShardCount},
     record::SessionInfo,
 };
@@ -25,6 +26,7 @@ pub(crate) trait ErasedStore: Send + Sync {
     fn sessions_of<'a>(&'a self, user: &'a str) -> Answer<'a, Vec<SessionInfo>>;
     fn revoke<'a>(&'a self, revocation: &'a Revocation) -> Answer<'a, Revoked>;
     fn raise_epoch<'a>(&'a self, raise: &'a Raise) -> Answer<'a, u64>;
+    fn subscribe<'a>(&'a self, watch: &'a Watch) -> Answer<'a, SessionEvents>;
 }
 
 impl<S: SessionStore> ErasedStore for S {
@@ -66,5 +68,9 @@ impl<S: SessionStore> ErasedStore for S {
 
     fn raise_epoch<'a>(&'a self, raise: &'a Raise) -> Answer<'a, u64> {
         Box::pin(SessionStore::raise_epoch(self, raise))
+    }
+
+    fn subscribe<'a>(&'a self, watch: &'a Watch) -> Answer<'a, SessionEvents> {
+        Box::pin(SessionStore::subscribe(self, watch))
     }
 }

@@ -2,6 +2,7 @@
 
 mod epoch;
 mod index;
+mod log;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -19,6 +20,7 @@ use crate::{
     audit::{Entry, Payload},
     clock::{Clock, SystemClock, Timestamp},
     error::Error,
+    events::{EventPosition, SessionEvents, Watch},
     id::{Address, EventId, SessionRef, Shard, ShardCount},
     record::{
         Authentication, Base, EndReason, Ended, Field, FieldName, History, Record, Relation, SessionInfo,
@@ -53,6 +55,7 @@ struct State {
     epochs: HashMap<Shard, u64>,
     users: Users,
     trail: Vec<Entry>,
+    log: log::Log,
     last_entry: (u64, u64),
     creations: u64,
 }
@@ -204,6 +207,10 @@ impl SessionStore for MemoryStore {
         Ok(self.lock().raise_epoch(raise, self.shards(), now, self.audit))
     }
 
+    async fn subscribe(&self, watch: &Watch) -> Result<SessionEvents, Error> {
+        Ok(self.lock().log.subscribe(watch, self.shards()))
+    }
+
     async fn ready(&self) -> Result<(), Error> {
         Ok(())
     }
@@ -352,11 +359,10 @@ impl State {
             }
         }
         let version = current.version.next();
-        if audit {
-            // The trail tells what the operations came to.
-            let told = Commit { delta: merge::resolved(fields, &commit.delta), ..commit.clone() };
-            self.append(audit, commit.at.shard, now, version, current.head, &Payload::from(&told));
-        }
+        // The trail tells what the operations came to.
+        let told = audit.then(|| Commit { delta: merge::resolved(fields, &commit.delta), ..commit.clone() });
+        let payload = Payload::from(told.as_ref().unwrap_or(commit));
+        self.append(audit, commit.at.shard, now, version, current.head, &payload);
         let Some(live) = self.sessions.get_mut(&reference) else {
             return Committed::Gone(Ended::UNKNOWN);
         };
@@ -458,13 +464,14 @@ impl State {
         predecessor: EventId,
         payload: &Payload<'_>,
     ) {
-        if !audit {
-            return;
-        }
         let (millis, sequence) = self.last_entry;
         self.last_entry =
             if now.as_millis() > millis { (now.as_millis(), 0) } else { (millis, sequence + 1) };
         let (millis, sequence) = self.last_entry;
+        self.log.tell(EventPosition::new(shard, millis, sequence), version, payload);
+        if !audit {
+            return;
+        }
         self.trail.push(Entry {
             shard,
             stream_id: format!("{millis}-{sequence}"),

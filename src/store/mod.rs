@@ -45,7 +45,8 @@ pub(crate) use user::RESERVATION;
 pub use user::{CapPolicy, Generation, Listing, Raise, Reserved, Revocation, Revoked, SessionCap, Which};
 
 use crate::{
-    error::Error,
+    error::{Error, ErrorKind},
+    events::{SessionEvents, Watch},
     id::{Address, ShardCount},
     record::SessionInfo,
 };
@@ -107,6 +108,20 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Voids every session there is, whoever's, by raising the epoch of all shards above the highest; answers
     /// the new one. On an error some shards may not be raised, and asking again raises all.
     fn raise_epoch(&self, raise: &Raise) -> impl Future<Output = Result<u64, Error>> + Send;
+
+    /// Tells what happens to sessions from now on. When this has answered, every change that is made is told.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](crate::error::ErrorKind::Config) where the store tells no events,
+    /// [`Unavailable`](crate::error::ErrorKind::Unavailable) while it can't be reached.
+    fn subscribe(&self, watch: &Watch) -> impl Future<Output = Result<SessionEvents, Error>> + Send {
+        let _ = watch;
+        std::future::ready(Err(Error::msg(
+            ErrorKind::Config,
+            "this store tells no events: switch them on where it is made, or forward `subscribe` to the store within",
+        )))
+    }
 
     /// Answers when the store can be used.
     ///

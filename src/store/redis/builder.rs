@@ -25,6 +25,7 @@ pub struct RedisStoreBuilder {
     pepper: Option<Vec<u8>>,
     timeout: Duration,
     audit: bool,
+    events: bool,
     allow_plaintext: bool,
 }
 
@@ -64,6 +65,7 @@ impl RedisStoreBuilder {
             pepper: None,
             timeout: Duration::from_secs(2),
             audit: false,
+            events: false,
             allow_plaintext: false,
         }
     }
@@ -102,6 +104,13 @@ impl RedisStoreBuilder {
         self
     }
 
+    /// Tells every change over Pub/Sub to whoever [subscribes](crate::store::SessionStore::subscribe), on any
+    /// instance. Switch it on for all instances, since each tells its own changes. Default: off.
+    pub fn events(mut self, events: bool) -> Self {
+        self.events = events;
+        self
+    }
+
     /// Allows an unencrypted connection to another machine, where the network itself is trusted.
     /// Default: refused.
     pub fn allow_plaintext(mut self) -> Self {
@@ -133,6 +142,11 @@ impl RedisStoreBuilder {
                     guard.check(info.addr())?;
                     nodes.push(info);
                 }
+                let mut clients = Vec::with_capacity(nodes.len());
+                for node in &nodes {
+                    let node = node.clone().set_tcp_settings(tcp());
+                    clients.push(Client::open(node).map_err(|_| unusable())?);
+                }
                 let builder = ClusterClient::builder(nodes)
                     .tcp_settings(tcp())
                     .connection_timeout(self.timeout)
@@ -144,12 +158,12 @@ impl RedisStoreBuilder {
                     )
                     .because(error)
                 })?;
-                Source::Cluster(Box::new(client))
+                Source::Cluster(Box::new(client), clients)
             }
             #[cfg(feature = "cluster")]
-            Target::ClusterClient(client) => Source::Cluster(client),
+            Target::ClusterClient(client) => Source::Cluster(client, Vec::new()),
         };
-        Ok(RedisStore::from_parts(keys, Connection::new(source, self.timeout), self.audit))
+        Ok(RedisStore::from_parts(keys, Connection::new(source, self.timeout), self.audit, self.events))
     }
 }
 

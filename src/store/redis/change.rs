@@ -19,11 +19,23 @@ use crate::{
 };
 
 static CREATE: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(concat!(include_str!("scripts/index.lua"), include_str!("scripts/create.lua")))
+    Script::new(concat!(
+        include_str!("scripts/tell.lua"),
+        include_str!("scripts/index.lua"),
+        include_str!("scripts/create.lua")
+    ))
 });
-static COMMIT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/commit.lua")));
+static COMMIT: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(concat!(include_str!("scripts/tell.lua"), include_str!("scripts/commit.lua")))
+});
 static GRACE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/grace.lua")));
-static END: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/end.lua")));
+static END: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(concat!(
+        "#!lua flags=allow-oom\n",
+        include_str!("scripts/tell.lua"),
+        include_str!("scripts/end.lua")
+    ))
+});
 
 pub(super) async fn create(store: &RedisStore, create: &Create) -> Result<Created> {
     // A new session has no values that an operation could start from.
@@ -70,6 +82,7 @@ async fn begin(
         .key(keys.aftermath(at.shard, &hash))
         .key(keys.epoch(at.shard))
         .key(keys.audit(at.shard))
+        .key(keys.log(at.shard))
         .arg(create.event.as_bytes())
         .arg(millis(create.idle))
         .arg(millis(create.absolute))
@@ -77,7 +90,7 @@ async fn begin(
         .arg(sign_in.map_or("", |sign_in| &sign_in.user))
         .arg(sign_in.and_then(|sign_in| sign_in.method.as_deref()).unwrap_or(""))
         .arg(create.device.as_deref().unwrap_or(""))
-        .arg(store.payload(|| Payload::from(create)))
+        .arg(store.told(|| Payload::from(create)))
         .arg(predecessor.as_bytes());
     if let Some(sign_in) = sign_in {
         index.enter(store, create, sign_in, began, &hash, &mut script);
@@ -113,6 +126,7 @@ pub(super) async fn commit(store: &RedisStore, commit: &Commit) -> Result<Commit
         .key(keys.aftermath(at.shard, &hash))
         .key(keys.epoch(at.shard))
         .key(keys.audit(at.shard))
+        .key(keys.log(at.shard))
         .key(target);
     if let (Some(_), Some(user)) = (&commit.renewal, &commit.user) {
         script.key(keys.user(at.shard, user));
@@ -127,7 +141,7 @@ pub(super) async fn commit(store: &RedisStore, commit: &Commit) -> Result<Commit
             Policy::Strict => "strict",
             Policy::LastWriteWins => "last",
         })
-        .arg(store.payload(|| Payload::from(commit)))
+        .arg(store.told(|| Payload::from(commit)))
         .arg(u8::from(commit.delta.clear))
         .arg(reference);
     if let Some(renewal) = &commit.renewal {
@@ -202,6 +216,7 @@ pub(super) async fn end(store: &RedisStore, end: &End) -> Result<Finished> {
         .key(keys.session(at.shard, &hash))
         .key(keys.aftermath(at.shard, &hash))
         .key(keys.audit(at.shard))
+        .key(keys.log(at.shard))
         .key(keys.remains(at.shard, &hash))
         .key(keys.epoch(at.shard));
     if let Some(user) = &end.user {
@@ -210,7 +225,7 @@ pub(super) async fn end(store: &RedisStore, end: &End) -> Result<Finished> {
     script
         .arg(end.event.as_bytes())
         .arg(end.reason.as_str())
-        .arg(store.payload(|| Payload::from(end)))
+        .arg(store.told(|| Payload::from(end)))
         .arg(millis(end.remember))
         .arg(u8::from(end.keep_fields));
     let mut answer = Answer::of(store.connection.script(&script).await?)?;

@@ -9,7 +9,7 @@ use std::{
 use redis::{
     Client, Cmd, ErrorKind as RedisKind, FromRedisValue, Pipeline, RedisError, RedisResult, ScriptInvocation,
     ServerErrorKind,
-    aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig},
+    aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig, PubSub},
 };
 #[cfg(feature = "cluster")]
 use redis::{cluster::ClusterClient, cluster_async::ClusterConnection};
@@ -21,8 +21,9 @@ use crate::error::{Error, ErrorKind, Result};
 #[derive(Clone)]
 pub(super) enum Source {
     Single(Box<Client>),
+    /// The nodes are those that were named; an existing client tells none.
     #[cfg(feature = "cluster")]
-    Cluster(Box<ClusterClient>),
+    Cluster(Box<ClusterClient>, Vec<Client>),
 }
 
 /// A connection that is made at the first use and mends itself: one multiplexed socket, or one to each
@@ -172,10 +173,32 @@ impl Connection {
                     ConnectionManager::new_lazy_with_config(Client::clone(client), config).map(Link::Single)
                 }
                 #[cfg(feature = "cluster")]
-                Source::Cluster(client) => client.get_async_connection().await.map(Link::Cluster),
+                Source::Cluster(client, _) => client.get_async_connection().await.map(Link::Cluster),
             }
         };
         cell.get_or_try_init(make).await.cloned()
+    }
+
+    /// A connection for messages; a cluster's nodes tell them to one another, so that any will do. `None` where
+    /// no node is known.
+    pub(super) async fn pub_sub(&self) -> Result<Option<PubSub>> {
+        let nodes = match &self.0.source {
+            Source::Single(client) => std::slice::from_ref(&**client),
+            #[cfg(feature = "cluster")]
+            Source::Cluster(_, nodes) => nodes,
+        };
+        let mut failure = None;
+        for node in nodes {
+            match tokio::time::timeout(self.0.timeout, node.get_async_pubsub()).await {
+                Ok(Ok(link)) => return Ok(Some(link)),
+                Ok(Err(error)) => failure = Some(self::failure(error)),
+                Err(_) => {
+                    let text = format!("Redis did not answer within {:?}", self.0.timeout);
+                    failure = Some(Error::msg(ErrorKind::Unavailable, text));
+                }
+            }
+        }
+        failure.map_or(Ok(None), Err)
     }
 
     /// Whether a cluster is behind it, where one pipeline must stay on one shard.
@@ -183,7 +206,7 @@ impl Connection {
         match self.0.source {
             Source::Single(_) => false,
             #[cfg(feature = "cluster")]
-            Source::Cluster(_) => true,
+            Source::Cluster(..) => true,
         }
     }
 }

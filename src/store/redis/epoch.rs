@@ -15,7 +15,13 @@ use crate::{
     store::Raise,
 };
 
-static EPOCH: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/epoch.lua")));
+static EPOCH: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(concat!(
+        "#!lua flags=allow-oom\n",
+        include_str!("scripts/tell.lua"),
+        include_str!("scripts/epoch.lua")
+    ))
+});
 
 /// Every shard's `GET`, and every shard's script. All are read before the first is raised: what began
 /// before this was asked is then below the new number on every shard, also where two raise it at a time.
@@ -48,9 +54,10 @@ fn keep(failure: &mut Option<Error>, error: Error) {
 }
 
 async fn one(store: &RedisStore, raise: &Raise, shard: Shard, to: u64) -> Result<()> {
-    let payload = store.payload(|| Payload::of_namespace(EventId::new(), &raise.context));
+    let payload = store.told(|| Payload::of_namespace(EventId::new(), &raise.context));
     let mut script = EPOCH.prepare_invoke();
-    script.key(store.keys.epoch(shard)).key(store.keys.audit(shard)).arg(to).arg(payload);
+    let keys = &store.keys;
+    script.key(keys.epoch(shard)).key(keys.audit(shard)).key(keys.log(shard)).arg(to).arg(payload);
     match Answer::of(store.connection.script(&script).await?)?.word().as_slice() {
         b"raised" | b"kept" => Ok(()),
         _ => Err(strange()),

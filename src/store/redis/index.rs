@@ -153,7 +153,7 @@ impl Index {
                 .key(keys.aftermath(shard, &member.hash))
                 .arg(member.handle.to_string())
                 .arg(end.event.as_bytes())
-                .arg(store.payload(|| Payload::from(&end)));
+                .arg(store.told(|| Payload::from(&end)));
         }
     }
 }

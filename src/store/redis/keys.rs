@@ -100,6 +100,11 @@ impl Keys {
         self.key(shard, "audit", "")
     }
 
+    /// The log of events, and the channel that rings for it.
+    pub(crate) fn log(&self, shard: Shard) -> String {
+        self.key(shard, "ev", "")
+    }
+
     /// Which writer drains it.
     #[cfg(feature = "audit")]
     pub(crate) fn lease(&self, shard: Shard) -> String {

@@ -15,6 +15,7 @@
 //! | `NS:{TAG}:r:HASH` | hash | what a sign-in carries over, in case its reply is lost | a minute |
 //! | `NS:{TAG}:u:USER` | hash | a user's sessions by their handles; `USER` is hashed like `HASH` | until the deadline of the youngest |
 //! | `NS:{TAG}:epoch` | string | sessions made under a lower number are void | for ever |
+//! | `NS:{TAG}:ev` | stream | the last events, about 10,000; also the name of the channel that tells them | for ever |
 //! | `NS:{TAG}:audit` | stream | audit entries that are not in PostgreSQL yet | until they are |
 //!
 //! A session's fields: `v` version, `head` last event id, `recent` the last 32 of them and
@@ -51,6 +52,7 @@
 //! * `hash-max-listpack-value 1024` makes a session of 8 values of 64 bytes 696 bytes instead of 1,020.
 //! * Reads go to masters only.
 
+mod bell;
 mod builder;
 mod change;
 mod codec;
@@ -66,6 +68,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::sync::OnceCell;
 
+use bell::Bell;
 pub use builder::RedisStoreBuilder;
 pub(crate) use connection::Connection;
 pub(crate) use keys::Keys;
@@ -76,7 +79,8 @@ use super::{
 };
 use crate::{
     audit::Payload,
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
+    events::{SessionEvents, Told, Watch},
     id::{Address, ShardCount},
     record::SessionInfo,
 };
@@ -99,6 +103,8 @@ pub struct RedisStore {
     keys: Keys,
     connection: Connection,
     audit: bool,
+    /// Where events are on.
+    events: Option<Arc<Bell>>,
     set_up: Arc<OnceCell<()>>,
 }
 
@@ -135,8 +141,9 @@ impl RedisStore {
         RedisStoreBuilder::cluster_client(client)
     }
 
-    fn from_parts(keys: Keys, connection: Connection, audit: bool) -> Self {
-        Self { keys, connection, audit, set_up: Arc::default() }
+    fn from_parts(keys: Keys, connection: Connection, audit: bool, events: bool) -> Self {
+        let events = events.then(Arc::default);
+        Self { keys, connection, audit, events, set_up: Arc::default() }
     }
 
     /// The queue that this store's changes go into, for an `AuditWriter`. It has a connection of its own.
@@ -150,9 +157,17 @@ impl RedisStore {
         Ok(self)
     }
 
-    /// The audit payload as the scripts take it: empty where no trail is kept.
-    fn payload<'a>(&self, describe: impl FnOnce() -> Payload<'a>) -> String {
-        if self.audit { describe().to_json() } else { String::new() }
+    /// What trail and watchers are told, as `scripts/tell.lua` takes it: empty where there are neither.
+    fn told<'a>(&self, describe: impl FnOnce() -> Payload<'a>) -> String {
+        match (&self.events, self.audit) {
+            (None, false) => String::new(),
+            (None, true) => describe().to_json(),
+            (Some(_), audit) => {
+                let payload = describe();
+                let entry = if audit { payload.to_json() } else { String::new() };
+                format!("E{}\n{entry}", Told::of(&payload).to_json())
+            }
+        }
     }
 }
 
@@ -207,6 +222,16 @@ impl SessionStore for RedisStore {
         epoch::raise(self.prepared().await?, raise).await
     }
 
+    async fn subscribe(&self, watch: &Watch) -> Result<SessionEvents, Error> {
+        let Some(bell) = &self.events else {
+            let text = "this store tells no events: switch them on by `RedisStore::builder(…).events(true)`, \
+                        on every instance";
+            return Err(Error::msg(ErrorKind::Config, text));
+        };
+        let store = self.prepared().await?;
+        bell.subscribe(&store.keys, &store.connection, watch).await
+    }
+
     async fn ready(&self) -> Result<(), Error> {
         self.prepared().await?;
         // It may have been prepared hours ago.
@@ -220,6 +245,7 @@ impl fmt::Debug for RedisStore {
             .field("connection", &self.connection)
             .field("shards", &self.keys.shards().get())
             .field("audit", &self.audit)
+            .field("events", &self.events.is_some())
             .finish_non_exhaustive()
     }
 }

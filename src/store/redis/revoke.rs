@@ -21,6 +21,7 @@ use crate::{
 static REVOKE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(concat!(
         "#!lua flags=allow-oom\n",
+        include_str!("scripts/tell.lua"),
         include_str!("scripts/index.lua"),
         include_str!("scripts/revoke.lua")
     ))
@@ -100,7 +101,7 @@ fn info(member: Member, left: u64, now: Timestamp) -> SessionInfo {
 async fn forget(store: &RedisStore, shard: Shard, user: &str, dead: &[Member]) -> Result<()> {
     for dead in dead.chunks(AT_ONCE) {
         let mut script = REVOKE.prepare_invoke();
-        script.key(store.keys.user(shard, user)).key(store.keys.audit(shard));
+        script.key(store.keys.user(shard, user)).key(store.keys.audit(shard)).key(store.keys.log(shard));
         script.arg("").arg(0).arg("").arg("").arg("").arg("");
         for member in dead {
             script
@@ -207,6 +208,7 @@ async fn end(
     script
         .key(keys.user(shard, &revocation.user))
         .key(keys.audit(shard))
+        .key(keys.log(shard))
         .arg(revocation.reason.as_str())
         .arg(millis(revocation.remember))
         .arg(if asked.generation { revocation.event.to_string() } else { String::new() })
@@ -221,7 +223,7 @@ async fn end(
             .arg(member.handle.to_string())
             .arg(&member.hash)
             .arg(end.event.as_bytes())
-            .arg(store.payload(|| Payload::from(&end)));
+            .arg(store.told(|| Payload::from(&end)));
     }
     let mut answer = Answer::of(store.connection.script(&script).await?)?;
     match answer.word().as_slice() {

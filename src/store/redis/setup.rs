@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 
 use super::RedisStore;
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    id::Shard,
+};
 
 /// The layout of keys and fields that this release reads and writes.
 const SCHEMA: u64 = 1;
@@ -33,6 +36,11 @@ pub(super) async fn set_up(store: &RedisStore) -> Result<()> {
             ErrorKind::Mismatch,
             format!("this namespace has schema {}, and this release knows {SCHEMA}", stored("schema")),
         ));
+    }
+    if store.events.is_some() {
+        // Scripts go on where they may not publish. Better to hear of it now; nobody takes this for an event.
+        let channel = keys.log(Shard::from_index(0));
+        store.connection.query::<u64>(redis::cmd("PUBLISH").arg(channel).arg("ready")).await?;
     }
     // The counters exist from the start, so that no script ever declares a key that is only sometimes
     // there: during a slot migration that would mean TRYAGAIN.

@@ -1,10 +1,10 @@
--- Changes a session that exists: all of the delta or nothing, and the version by exactly one.
+-- Changes a session that exists: all of the delta or nothing, and the version by exactly one. Behind tell.lua.
 --
--- KEYS  1 session   2 what became of it   3 epoch   4 audit stream
---       5 where a renewal moves it to; the session itself where there is no renewal
---       6 of a renewal, where somebody is signed in: the user's index (see index.lua)
+-- KEYS  1 session   2 what became of it   3 epoch   4 audit stream   5 log of events
+--       6 where a renewal moves it to; the session itself where there is no renewal
+--       7 of a renewal, where somebody is signed in: the user's index (see index.lua)
 -- ARGV  1 event id (16 bytes)   2 base version   3 base head (16 bytes)   4 idle timeout, ms
---       5 policy: merge, strict, last     6 audit payload, or ''          7 '1' removes every key first
+--       5 policy: merge, strict, last     6 what is told, see tell.lua   7 '1' removes every key first
 --       8 the new ref (32 bytes) of a renewal, or ''
 --       of a renewal only: 9 its grace, ms   10 hash in the session's key   11 how long to remember, ms
 --         12 the absolute lifetime, ms, that a sign-in anew starts again, or ''
@@ -115,10 +115,10 @@ local at = string.format('%.0f', now)
 local was = redis.call('HMGET', session, 'v', 'head', 'recent', 'epoch', 'deadline', 'mark', 'handle')
 if not was[1] then
   if renewal then
-    local new = redis.call('HMGET', KEYS[5], 'v', 'recent')
+    local new = redis.call('HMGET', KEYS[6], 'v', 'recent')
     local place = new[1] and place_of(new[2], tail)
     if place then
-      return committed(new[1] - (#new[2] / 8 - place), at, redis.call('HGETALL', KEYS[5]))
+      return committed(new[1] - (#new[2] / 8 - place), at, redis.call('HGETALL', KEYS[6]))
     end
   end
   local x = redis.call('HMGET', KEYS[2], 'kind', 'to', 'reason', 'at', 'device', 'until')
@@ -217,15 +217,12 @@ for i = FIRST, #ARGV, 3 do
   end
 end
 if #names > 0 then return conflict(names) end
-if renewal and redis.call('EXISTS', KEYS[5]) == 1 then return {'taken'} end
+if renewal and redis.call('EXISTS', KEYS[6]) == 1 then return {'taken'} end
 local anew = renewal and ARGV[12] ~= ''
-local listed = KEYS[6] and was[7] and redis.call('HMGET', KEYS[6], was[7], 'rev')
+local listed = KEYS[7] and was[7] and redis.call('HMGET', KEYS[7], was[7], 'rev')
 
 -- The audit entry is the first write: a script that fails here has changed nothing.
-if ARGV[6] ~= '' then
-  redis.call('XADD', KEYS[4], '*', 'v', string.format('%.0f', version), 'p', head, 'e', ARGV[6],
-    unpack(told or {}))
-end
+tell(KEYS[4], KEYS[5], string.format('%.0f', version), head, ARGV[6], unpack(told or {}))
 if ARGV[7] == '1' then
   for _, name in ipairs(redis.call('HKEYS', session)) do
     if string.byte(name) == 46 then redis.call('HDEL', session, name) end
@@ -277,7 +274,7 @@ redis.call('HSET', session, unpack(set))
 if #remove > 0 then redis.call('HDEL', session, unpack(remove)) end
 redis.call('PEXPIRE', session, ARGV[4])
 if renewal then
-  redis.call('RENAME', session, KEYS[5])
+  redis.call('RENAME', session, KEYS[6])
   if anew then
     redis.call('HSET', KEYS[2], 'kind', 'ended', 'reason', 'replaced', 'at', at, 'by', event)
   else
@@ -295,10 +292,10 @@ if rest and anew then
   rest = string.format('%s %.0f %s %s', began, now + ARGV[12], at, cjson.encode(told))
 end
 if rest then
-  redis.call('HSET', KEYS[6], was[7], ARGV[15] .. ' ' .. rest,
+  redis.call('HSET', KEYS[7], was[7], ARGV[15] .. ' ' .. rest,
     'rev', string.format('%.0f', (listed[2] or 0) + 1))
-  if anew and redis.call('PTTL', KEYS[6]) < tonumber(ARGV[12]) then
-    redis.call('PEXPIRE', KEYS[6], ARGV[12])
+  if anew and redis.call('PTTL', KEYS[7]) < tonumber(ARGV[12]) then
+    redis.call('PEXPIRE', KEYS[7], ARGV[12])
   end
 end
-return committed(version, at, merges and redis.call('HGETALL', KEYS[5]))
+return committed(version, at, merges and redis.call('HGETALL', KEYS[6]))

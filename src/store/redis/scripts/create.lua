@@ -1,16 +1,16 @@
--- Begins a session at an address that was never used. Behind index.lua.
+-- Begins a session at an address that was never used. Behind tell.lua and index.lua.
 --
--- KEYS  1 session   2 what became of it   3 epoch   4 audit stream
---       where somebody signs in: 5 the user's index, then for each member that was read with a cap two: its
+-- KEYS  1 session   2 what became of it   3 epoch   4 audit stream   5 log of events
+--       where somebody signs in: 6 the user's index, then for each member that was read with a cap two: its
 --       session, what became of it
 -- ARGV  1 event id (16 bytes)     2 idle timeout, ms     3 absolute lifetime, ms   4 idle class
 --       5 user, or ''             6 authentication method, or ''                   7 device, or ''
---       8 audit payload, or ''    9 predecessor's last event (16 bytes)
+--       8 what is told, see tell.lua   9 predecessor's last event (16 bytes)
 --       where somebody signs in: 10 handle   11 hash in the session's key, space, ref
 --         (handle '': it is not listed, and the rest is of no matter)   12 JSON of what the list tells   13 the generation under which the sign-in began, or ''
 --         14 how many sessions the user may have, or ''   15 who gives way: oldest, unused, nobody
 --         16 the index' revision as it was read, or ''    17 how long to remember an eviction, ms
---         18 how many members were read, and for each three: handle, event id of its end, audit payload or ''
+--         18 how many members were read, and for each three: handle, event id of its end, what is told of it
 --       then for each key: its name, its flag ('\0', or '\128' for a secret) and value in one string
 -- Answers
 --       {'created', ms}          it exists; also when this event made it before and the reply was lost
@@ -18,7 +18,7 @@
 --       {'rejected'}             the user has as many sessions as there may be; nothing is changed
 --       {'revoked', reason, ms}  all the user's sessions were revoked since this sign-in began; nothing changed
 --       {'changed'}              the index is not as it was read; nothing is changed
-local session, aftermath, index = KEYS[1], KEYS[2], KEYS[5]
+local session, aftermath, index = KEYS[1], KEYS[2], KEYS[6]
 local event = ARGV[1]
 local tail = string.sub(event, 9)
 local signs_in = ARGV[5] ~= ''
@@ -55,7 +55,7 @@ if listed and ARGV[14] ~= '' then
     local from = 16 + 3 * i
     members[i] = {
       handle = ARGV[from], event = ARGV[from + 1], payload = ARGV[from + 2],
-      session = KEYS[4 + 2 * i], aftermath = KEYS[5 + 2 * i],
+      session = KEYS[5 + 2 * i], aftermath = KEYS[6 + 2 * i],
     }
   end
   local cap, live, held = tonumber(ARGV[14]), nil, nil
@@ -76,10 +76,8 @@ if listed and ARGV[14] ~= '' then
   end
 end
 
-if ARGV[8] ~= '' then
-  redis.call('XADD', KEYS[4], '*', 'v', '1', 'p', ARGV[9], 'e', ARGV[8])
-end
-for _, victim in ipairs(victims) do tell(KEYS[4], victim.was, victim.payload) end
+tell(KEYS[4], KEYS[5], '1', ARGV[9], ARGV[8])
+for _, victim in ipairs(victims) do tell_end(KEYS[4], KEYS[5], victim.was, victim.payload) end
 local fields = {
   'v', '1', 'head', event, 'recent', tail, 'epoch', epoch, 'created', at,
   'deadline', string.format('%.0f', now + ARGV[3]), 'class', ARGV[4],

@@ -1,16 +1,15 @@
-#!lua flags=allow-oom
--- Ends a session and remembers why. Exactly one call wins. It may run when Redis is full: a logout
--- frees memory, and must never be refused for want of it.
+-- Ends a session and remembers why. Exactly one call wins. Behind `#!lua flags=allow-oom`, since a logout frees
+-- memory and must never be refused for want of it, and tell.lua.
 --
--- KEYS  1 session   2 what became of it   3 audit stream   4 its remains, for a sign-in to carry over
---       5 epoch   6 the user's index, where somebody is signed in
--- ARGV  1 event id (16 bytes)   2 reason   3 audit payload, or ''   4 how long to remember, ms
+-- KEYS  1 session   2 what became of it   3 audit stream   4 log of events
+--       5 its remains, for a sign-in to carry over   6 epoch   7 the user's index, where somebody is signed in
+-- ARGV  1 event id (16 bytes)   2 reason   3 what is told, see tell.lua   4 how long to remember, ms
 --       5 '1' keeps the fields for a minute and answers them, unless the session's time was up
 -- Answers
 --       {'ended', ms, fields or false}   this call ended it; also if its first reply was lost
 --       {'gone', reason, ms, device}     it was over before; nothing is changed
 --       {'moved', ref}                   it was renewed; nothing is changed
-local session, aftermath, remains = KEYS[1], KEYS[2], KEYS[4]
+local session, aftermath, remains = KEYS[1], KEYS[2], KEYS[5]
 local keep = ARGV[5] == '1'
 
 local was = redis.call('HMGET', session, 'v', 'head', 'device', 'epoch', 'deadline', 'handle')
@@ -25,7 +24,7 @@ end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local at = string.format('%.0f', now)
-if keep and tonumber(was[4]) < tonumber(redis.call('GET', KEYS[5]) or '0') then
+if keep and tonumber(was[4]) < tonumber(redis.call('GET', KEYS[6]) or '0') then
   return {'gone', 'epoch', '', ''}
 end
 if keep and now >= tonumber(was[5]) then
@@ -33,9 +32,7 @@ if keep and now >= tonumber(was[5]) then
 end
 local fields = keep and redis.call('HGETALL', session)
 
-if ARGV[3] ~= '' then
-  redis.call('XADD', KEYS[3], '*', 'v', string.format('%.0f', was[1] + 1), 'p', was[2], 'e', ARGV[3])
-end
+tell(KEYS[3], KEYS[4], string.format('%.0f', was[1] + 1), was[2], ARGV[3])
 redis.call('HSET', aftermath, 'kind', 'ended', 'reason', ARGV[2], 'at', at, 'by', ARGV[1])
 if was[3] then redis.call('HSET', aftermath, 'device', was[3]) end
 redis.call('PEXPIRE', aftermath, ARGV[4])
@@ -45,7 +42,7 @@ if keep then
 else
   redis.call('DEL', session)
 end
-if KEYS[6] and was[6] and redis.call('HDEL', KEYS[6], was[6]) == 1 then
-  redis.call('HINCRBY', KEYS[6], 'rev', 1)
+if KEYS[7] and was[6] and redis.call('HDEL', KEYS[7], was[6]) == 1 then
+  redis.call('HINCRBY', KEYS[7], 'rev', 1)
 end
 return {'ended', at, fields}

@@ -1,4 +1,5 @@
--- What the scripts share that read or change the index of a user's sessions. It stands in front of them.
+-- What the scripts share that read or change the index of a user's sessions. It stands in front of them,
+-- behind tell.lua.
 --
 -- The index is a hash. `rev` counts its changes. `gen` is when all sessions were last revoked (ms), `gen_by`
 -- by which event, `gen_why` for which reason. '+' and a handle is a place that a sign-in under way holds,
@@ -52,11 +53,9 @@ local function lengthen(index, span)
   if redis.call('PTTL', index) < tonumber(span) then redis.call('PEXPIRE', index, span) end
 end
 
--- The entry of the trail about a session's end; `was` holds its version, last event and device.
-local function tell(audit, was, payload)
-  if payload ~= '' then
-    redis.call('XADD', audit, '*', 'v', string.format('%.0f', was[1] + 1), 'p', was[2], 'e', payload)
-  end
+-- Tells of a session's end; `was` holds its version, last event and device.
+local function tell_end(audit, log, was, text)
+  tell(audit, log, string.format('%.0f', was[1] + 1), was[2], text)
 end
 
 -- Ends a session and remembers why; `device` is the one that wants it, or ''.

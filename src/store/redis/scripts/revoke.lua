@@ -1,12 +1,12 @@
 -- Ends sessions of one user, or only forgets those that are dead. Behind `#!lua flags=allow-oom`, since it
--- frees memory, and index.lua.
+-- frees memory, tell.lua and index.lua.
 --
--- KEYS  1 the user's index   2 audit stream   then for each session two: itself, what became of it
+-- KEYS  1 the user's index   2 audit stream   3 log of events   then for each session two: itself, what became of it
 -- ARGV  1 reason, or '' to end nothing and forget what is dead   2 how long to remember, ms
 --       3 event id (as text) that begins a new generation: sign-ins under way are void; or ''
 --       4 handle of the session that asks, or ''   5 the index' revision as it was read, or ''
 --       6 the device of the session that asks, or ''
---       then for each session four: handle, hash in its key, event id of its end, audit payload or ''
+--       then for each session four: handle, hash in its key, event id of its end, what is told of it
 -- Answers
 --       {'revoked', how many, '1' or '0', generation}   '1': the index was as it was read, so nothing is left out
 --       {'gone'}                                        the session that asks is over; nothing is changed
@@ -21,7 +21,7 @@ local ended, targets, names = 0, {}, {}
 for i = 7, #ARGV, 4 do
   local n = (i - 7) / 2
   local target = {
-    session = KEYS[3 + n], aftermath = KEYS[4 + n], handle = ARGV[i], event = ARGV[i + 2], payload = ARGV[i + 3],
+    session = KEYS[4 + n], aftermath = KEYS[5 + n], handle = ARGV[i], event = ARGV[i + 2], payload = ARGV[i + 3],
   }
   local hash = string.match(redis.call('HGET', index, ARGV[i]) or '', '^%S+')
   if hash == ARGV[i + 1] then
@@ -43,7 +43,7 @@ if begins then
 end
 
 for _, target in ipairs(targets) do
-  if target.was[1] then tell(audit, target.was, target.payload) end
+  if target.was[1] then tell_end(audit, KEYS[3], target.was, target.payload) end
 end
 if begins then
   redis.call('HSET', index, 'gen', generation, 'gen_by', ARGV[3], 'gen_why', reason)
