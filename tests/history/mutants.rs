@@ -15,11 +15,19 @@ pub struct Mutant {
 }
 
 const CREATE: &str = concat!(
+    include_str!("../../src/store/redis/scripts/tell.lua"),
     include_str!("../../src/store/redis/scripts/index.lua"),
     include_str!("../../src/store/redis/scripts/create.lua")
 );
-const COMMIT: &str = include_str!("../../src/store/redis/scripts/commit.lua");
-const END: &str = include_str!("../../src/store/redis/scripts/end.lua");
+const COMMIT: &str = concat!(
+    include_str!("../../src/store/redis/scripts/tell.lua"),
+    include_str!("../../src/store/redis/scripts/commit.lua")
+);
+const END: &str = concat!(
+    "#!lua flags=allow-oom\n",
+    include_str!("../../src/store/redis/scripts/tell.lua"),
+    include_str!("../../src/store/redis/scripts/end.lua")
+);
 
 pub const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -55,22 +63,22 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a commit leaves no entry",
         source: COMMIT,
-        find: "if ARGV[6] ~= '' then",
-        replace: "if false then",
+        find: "tell(KEYS[4], KEYS[5], string.format('%.0f', version), head, ARGV[6], unpack(told or {}))",
+        replace: "",
         breaks: I4Trail,
     },
     Mutant {
         name: "a session begins without an entry",
         source: CREATE,
-        find: "if ARGV[8] ~= '' then",
-        replace: "if false then",
+        find: "tell(KEYS[4], KEYS[5], '1', ARGV[9], ARGV[8])",
+        replace: "",
         breaks: I4Trail,
     },
     Mutant {
         name: "an end leaves no entry",
         source: END,
-        find: "if ARGV[3] ~= '' then",
-        replace: "if false then",
+        find: "tell(KEYS[3], KEYS[4], string.format('%.0f', was[1] + 1), was[2], ARGV[3])",
+        replace: "",
         breaks: I4Trail,
     },
     Mutant {
@@ -90,8 +98,8 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a renewal keeps the old key",
         source: COMMIT,
-        find: "redis.call('RENAME', session, KEYS[5])",
-        replace: "redis.call('COPY', session, KEYS[5])",
+        find: "redis.call('RENAME', session, KEYS[6])",
+        replace: "redis.call('COPY', session, KEYS[6])",
         breaks: I5OneToken,
     },
     Mutant {
