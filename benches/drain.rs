@@ -27,7 +27,9 @@ async fn main() {
     // cargo adds `--bench` to what was asked for.
     let given: Vec<u64> = std::env::args().skip(1).filter_map(|arg| arg.parse().ok()).collect();
     let arg = |n: usize, default| given.get(n).copied().unwrap_or(default);
-    let (entries, shards, batch, inserts) = (arg(0, 200_000), arg(1, 64), arg(2, 500), arg(3, 2));
+    let smoke = report::is_smoke();
+    let (entries, shards, batch, inserts) =
+        (arg(0, if smoke { 2_000 } else { 200_000 }), arg(1, 64), arg(2, 500), arg(3, 2));
     let (redis, postgres) = (servers::Redis::start().unwrap(), servers::Postgres::start().unwrap());
     let url = std::env::var("DRAIN_POSTGRES").unwrap_or_else(|_| postgres.url());
     let store = RedisStore::builder(redis.url()).namespace("bench").shards(shards as u16).audit(true);
@@ -76,6 +78,11 @@ async fn main() {
     stop.stop();
     assert_eq!(running.await.unwrap().stored, entries);
     let rate = entries as f64 / took.as_secs_f64();
+    let mut results = report::Results::start("drain", smoke).unwrap();
+    let numbers = serde_json::json!({
+        "per_second": rate, "entries": entries, "bytes": size, "shards": shards, "rows": batch, "inserts": inserts,
+    });
+    results.add("drained", numbers).unwrap();
     println!(
         "{rate:.0} entries/s: {entries} of {size} B, {shards} shards, {batch} rows an insert, {inserts} at a time, {took:.2?}"
     );

@@ -25,9 +25,9 @@ impl Transport {
     }
 
     /// What a response depends on, as `Vary` names it.
-    pub(crate) fn varies_by(&self) -> impl Iterator<Item = &'static str> {
+    pub(crate) fn varies_by(&self) -> [Option<&'static str>; 2] {
         let cookie = (!matches!(self, Self::Header(_))).then_some("Cookie");
-        cookie.into_iter().chain(self.header().map(HeaderConfig::name))
+        [cookie, self.header().map(HeaderConfig::name)]
     }
 }
 

@@ -1,10 +1,12 @@
 //! What a shared cache must know of a response that depends on a session.
 
+use std::borrow::Cow;
+
 /// The headers to add. `None`: leave what is there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct CacheHeaders {
     /// Append this `Vary`.
-    pub(super) vary: Option<String>,
+    pub(super) vary: Option<Cow<'static, str>>,
     /// Replace `Cache-Control` by this.
     pub(super) cache_control: Option<&'static str>,
 }
@@ -16,23 +18,30 @@ pub(super) struct CacheHeaders {
 pub(super) fn cache_headers<'a>(
     accessed: bool,
     hands_out: bool,
-    varies_by: impl Iterator<Item = &'static str>,
+    varies_by: [Option<&'static str>; 2],
     vary: impl IntoIterator<Item = &'a [u8]>,
     cache_control: Option<&[u8]>,
 ) -> CacheHeaders {
     if !accessed && !hands_out {
         return CacheHeaders::default();
     }
-    let mut missing: Vec<_> = varies_by.collect();
+    let mut missing = varies_by;
     for said in vary.into_iter().flat_map(|line| line.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii) {
-        missing.retain(|name| said != b"*" && !said.eq_ignore_ascii_case(name.as_bytes()));
+        for place in &mut missing {
+            place.take_if(|name| said == b"*" || said.eq_ignore_ascii_case(name.as_bytes()));
+        }
     }
+    let vary = match missing {
+        [None, None] => None,
+        [Some(name), None] | [None, Some(name)] => Some(Cow::Borrowed(name)),
+        [Some(first), Some(second)] => Some(Cow::Owned(format!("{first}, {second}"))),
+    };
     let cache_control = match cache_control {
         None => Some(PRIVATE),
         Some(said) if hands_out && !forbids_storing(said) => Some(PRIVATE),
         Some(_) => None,
     };
-    CacheHeaders { vary: (!missing.is_empty()).then(|| missing.join(", ")), cache_control }
+    CacheHeaders { vary, cache_control }
 }
 
 const PRIVATE: &str = "private, no-store";
@@ -51,7 +60,7 @@ mod tests {
             let headers = cache_headers(
                 accessed,
                 cookie,
-                ["Cookie"].into_iter(),
+                [Some("Cookie"), None],
                 vary.iter().map(|line| line.as_bytes()),
                 control.map(str::as_bytes),
             );
@@ -74,7 +83,7 @@ mod tests {
         assert!(!decide(true, false, &["Accept", "*"], None).0);
         assert!(decide(true, false, &["X-Cookie"], None).0);
         let by = |said: &'static str| {
-            let names = ["Cookie", "x-session"].into_iter();
+            let names = [Some("Cookie"), Some("x-session")];
             cache_headers(true, false, names, [said.as_bytes()], None).vary
         };
         assert_eq!(by("Accept").as_deref(), Some("Cookie, x-session"));

@@ -95,7 +95,7 @@ impl Manager {
     }
 
     /// What responses depend on, as `Vary` names it.
-    pub(super) fn varies_by(&self) -> impl Iterator<Item = &'static str> {
+    pub(super) fn varies_by(&self) -> [Option<&'static str>; 2] {
         self.config.transport.varies_by()
     }
 

@@ -77,18 +77,17 @@ impl Hash {
     /// The whole session. `None` if it is none of this schema's.
     pub(super) fn into_session(self, address: Address, now: Timestamp, ttl: Duration) -> Option<Session> {
         let mut fields = BTreeMap::new();
-        let mut meta: HashMap<Vec<u8>, Vec<u8>> = HashMap::with_capacity(12);
-        for (name, value) in self.0 {
-            match field(&name, &value) {
+        // A dozen at most: to look through them costs less than to hash them, 3,000 instructions a load.
+        let mut meta = Vec::with_capacity(12);
+        for (name, value) in &self.0 {
+            match field(name, value) {
                 Some((name, field)) => {
                     fields.insert(name, field);
                 }
-                None => {
-                    meta.insert(name, value);
-                }
+                None => meta.push((name.as_slice(), value.as_slice())),
             }
         }
-        let get = |name: &[u8]| meta.get(name).map(Vec::as_slice);
+        let get = |wanted: &[u8]| meta.iter().find(|(name, _)| *name == wanted).map(|(_, value)| *value);
         let millis = |name: &[u8]| get(name).and_then(number).map(Timestamp::from_millis);
         let text = |name: &[u8]| get(name).map(|text| String::from_utf8_lossy(text).into_owned());
         let head: [u8; 16] = get(b"head")?.try_into().ok()?;
@@ -146,8 +145,12 @@ fn field(name: &[u8], value: &[u8]) -> Option<(FieldName, Field)> {
     let name = FieldName::new(name).ok()?;
     let ([a, b, c, d, e, f], json) = value.split_first_chunk::<6>()?;
     let version = u64::from_be_bytes([0, 0, a & !SECRET, *b, *c, *d, *e, *f]);
-    // What is no UTF-8 was not written by us. It stays a value that nobody can decode, under its key.
-    let value = Json::from_text(String::from_utf8_lossy(json));
+    let value = match std::str::from_utf8(json) {
+        Ok(text) => Json::from_text(text),
+        // This was not written by us. It stays a value that nobody can decode, under its key. Not the way for
+        // all of them: it goes byte by byte, a third of the instructions of a load of 8 KB.
+        Err(_) => Json::from_text(String::from_utf8_lossy(json)),
+    };
     Some((name, Field { version: Version::new(version), secret: a & SECRET != 0, value }))
 }
 

@@ -1,0 +1,75 @@
+//! Few sessions and many, and the queue behind them.
+
+use serde_json::Value;
+
+use super::{
+    plot::{Plot, Row},
+    short,
+    table::{self, table},
+    thousands,
+};
+use crate::raw::Raw;
+
+pub(super) fn section(raw: &Raw) -> Option<String> {
+    let all: Vec<&Value> = raw.of("growth", "sessions").collect();
+    all.first()?;
+    let number = |row: &Value, figure: &str| row[figure].as_f64().unwrap_or(f64::NAN);
+    let mut rows = Vec::new();
+    for operation in ["load", "commit"] {
+        for row in &all {
+            let value = number(row, &format!("{operation}_us")) / number(row, "get_us");
+            let sessions = thousands(number(row, "sessions"));
+            let label = format!("{operation}, {sessions}");
+            rows.push(Row { label, value, spread: (value, value), ours: true, goal: None });
+        }
+    }
+    let about = "p50 as a ratio to GET in the same rounds. The same for a thousand and for millions is good.";
+    let mut html = Plot { title: "Live sessions", about, end: 3.0, rows }.draw();
+    let heads = [
+        "sessions",
+        "bytes each",
+        "GET µs",
+        "load µs",
+        "p99",
+        "commit µs",
+        "p99",
+        "Redis CPU: GET",
+        "load",
+        "commit",
+    ];
+    let figures = [
+        "bytes",
+        "get_us",
+        "load_us",
+        "load_p99_us",
+        "commit_us",
+        "commit_p99_us",
+        "get_cpu_us",
+        "load_cpu_us",
+        "commit_cpu_us",
+    ];
+    let rows: Vec<table::Row> = all
+        .iter()
+        .map(|row| {
+            let mut cells = vec![thousands(number(row, "sessions"))];
+            cells.extend(figures.map(|figure| short(number(row, figure))));
+            table::Row { cells, ours: false }
+        })
+        .collect();
+    html += &table(&heads, &rows);
+    for (what, text) in [
+        ("packed", "of Redis' memory for a session, with <code>hash-max-listpack-value 1024</code>"),
+        ("queued", "for an audit entry of a small change, while it waits for PostgreSQL"),
+    ] {
+        if let Some(row) = raw.of("growth", what).next() {
+            html += &format!("<p class=about>{} bytes {text}.</p>", short(number(row, "bytes")));
+        }
+    }
+    for row in raw.of("drain", "drained") {
+        let (rate, size) = (thousands(number(row, "per_second").round()), short(number(row, "bytes")));
+        html += &format!(
+            "<p class=about>One writer brings {rate} entries of {size} bytes a second into PostgreSQL.</p>"
+        );
+    }
+    Some(html)
+}

@@ -1,0 +1,88 @@
+//! One operation, by so many tasks, for so long.
+
+use std::time::{Duration, Instant};
+
+use cloakroom::{
+    id::Address,
+    store::{RedisStore, Touch},
+};
+use report::{cpu, statistics::quantile};
+use tokio::task::JoinSet;
+
+use crate::support::{Bare, Commits, Place, load};
+
+/// `GET` twice: the second one is the noise.
+pub(crate) const OPERATIONS: [&str; 6] = ["GET", "GET again", "load", "peek", "commit", "commit, audit"];
+
+/// What one task works on.
+#[derive(Clone)]
+pub(crate) struct Subject {
+    pub(crate) bare: Bare,
+    pub(crate) key: String,
+    /// Without a trail, and with one.
+    pub(crate) stores: [RedisStore; 2],
+    pub(crate) at: Address,
+    pub(crate) commits: [Commits; 2],
+}
+
+/// Microseconds, all of them; CPU for each operation.
+pub(crate) struct Window {
+    pub(crate) p50: f64,
+    pub(crate) p99: f64,
+    pub(crate) per_second: f64,
+    pub(crate) redis_cpu: f64,
+    pub(crate) client_cpu: f64,
+}
+
+pub(crate) async fn run(
+    place: &Place,
+    subjects: &mut Vec<Subject>,
+    operation: usize,
+    lasting: Duration,
+) -> Window {
+    let mut tasks = JoinSet::new();
+    let before = (place.cpu(), cpu(std::process::id()));
+    let start = Instant::now();
+    for mut subject in subjects.drain(..) {
+        tasks.spawn(async move {
+            let mut latencies = Vec::with_capacity(1024);
+            let mut last = start;
+            while last - start < lasting {
+                subject.work(operation).await;
+                let now = Instant::now();
+                latencies.push((now - last).as_nanos() as f64 / 1e3);
+                last = now;
+            }
+            (subject, latencies)
+        });
+    }
+    let mut latencies = Vec::new();
+    while let Some(task) = tasks.join_next().await {
+        let (subject, of_task) = task.unwrap();
+        latencies.extend(of_task);
+        subjects.push(subject);
+    }
+    let elapsed = start.elapsed().as_secs_f64();
+    let after = (place.cpu(), cpu(std::process::id()));
+    let count = latencies.len() as f64;
+    Window {
+        p50: quantile(&latencies, 0.5),
+        p99: quantile(&latencies, 0.99),
+        per_second: count / elapsed,
+        redis_cpu: (after.0 - before.0) / count,
+        client_cpu: (after.1 - before.1) / count,
+    }
+}
+
+impl Subject {
+    async fn work(&mut self, operation: usize) {
+        let [plain, audited] = &self.stores;
+        match operation {
+            0 | 1 => self.bare.get(&self.key).await,
+            2 => drop(load(plain, self.at, Touch::Refresh).await),
+            3 => drop(load(plain, self.at, Touch::Peek).await),
+            4 => self.commits[0].run(plain).await,
+            _ => self.commits[1].run(audited).await,
+        }
+    }
+}
