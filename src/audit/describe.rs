@@ -10,10 +10,11 @@ impl<'a> From<&'a Create> for Payload<'a> {
             kind: if sign_in.is_some() { EntryKind::SignedIn } else { EntryKind::Created },
             user: sign_in.map(|sign_in| sign_in.user.as_str()),
             auth_method: sign_in.and_then(|sign_in| sign_in.method.as_deref()),
+            device: create.device.as_deref(),
             related: create.predecessor.map(|(reference, _)| reference),
             lifetime: Some(crate::clock::millis(create.absolute)),
             idle_class: Some(create.at.class.index()),
-            delta: DeltaView(Some(&create.delta)),
+            delta: DeltaView::of(Some(&create.delta)),
             ..Self::blank(create.event, create.at.reference, &create.context)
         }
     }
@@ -33,7 +34,7 @@ impl<'a> From<&'a Commit> for Payload<'a> {
             related: commit.renewal.as_ref().map(|renewal| renewal.to.reference),
             lifetime: anew.map(|anew| crate::clock::millis(anew.absolute)),
             cleared: commit.delta.clear,
-            delta: DeltaView(Some(&commit.delta)),
+            delta: DeltaView::of(Some(&commit.delta)),
             ..Self::blank(commit.event, commit.at.reference, &commit.context)
         }
     }

@@ -12,6 +12,17 @@ use crate::{
     record::{Delta, Version, Write},
 };
 
+/// How much of a change the trail tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum AuditDetail {
+    /// The values too, except those of secret keys. From them a session can be rebuilt after Redis was lost.
+    #[default]
+    Values,
+    /// Only which keys were written and removed: no value leaves the session. **From such a trail nothing can
+    /// be recovered** but who was signed in; a session's state at a time cannot be told either.
+    Names,
+}
+
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -66,6 +77,9 @@ impl fmt::Display for EntryKind {
 /// ```
 #[derive(Clone, Debug, Serialize)]
 pub struct Payload<'a> {
+    /// Values are not told, only the names of keys. It stands first, where the commit script looks for it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub names_only: bool,
     /// The version of this layout. A writer keeps what it does not know as raw bytes.
     pub schema: u16,
     /// The change's name.
@@ -82,6 +96,9 @@ pub struct Payload<'a> {
     /// How the user signed in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_method: Option<&'a str>,
+    /// What the application calls the client's device; told where a session begins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<&'a str>,
     /// Why the session ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'a str>,
@@ -110,20 +127,30 @@ impl Payload<'_> {
 
     pub(super) fn blank<'a>(id: EventId, reference: SessionRef, context: &'a RequestContext) -> Payload<'a> {
         Payload {
+            names_only: false,
             schema: Self::SCHEMA,
             id,
             kind: EntryKind::Changed,
             reference: Some(reference),
             user: None,
             auth_method: None,
+            device: None,
             reason: None,
             related: None,
             lifetime: None,
             idle_class: None,
             cleared: false,
-            delta: DeltaView(None),
+            delta: DeltaView::of(None),
             context,
         }
+    }
+
+    /// The same without values: every key that was written is named as if it were secret.
+    #[must_use]
+    pub fn names_only(mut self) -> Self {
+        self.names_only = true;
+        self.delta.names_only = true;
+        self
     }
 
     /// The epoch was raised.
@@ -141,15 +168,26 @@ impl Payload<'_> {
 
 /// A delta as the trail tells it: values, except those that must not leave the store.
 #[derive(Clone, Copy, Debug)]
-pub struct DeltaView<'a>(pub Option<&'a Delta>);
+pub struct DeltaView<'a> {
+    pub(crate) delta: Option<&'a Delta>,
+    names_only: bool,
+}
+
+impl<'a> DeltaView<'a> {
+    pub(super) const fn of(delta: Option<&'a Delta>) -> Self {
+        Self { delta, names_only: false }
+    }
+}
 
 impl Serialize for DeltaView<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut set: BTreeMap<&str, &RawValue> = BTreeMap::new();
         let (mut removed, mut secret) = (Vec::new(), Vec::new());
-        for (name, change) in self.0.iter().flat_map(|delta| &delta.changes) {
+        for (name, change) in self.delta.iter().flat_map(|delta| &delta.changes) {
             match &change.write {
-                Write::Set(_) | Write::Apply(_) if change.secret => secret.push(name.as_str()),
+                Write::Set(_) | Write::Apply(_) if change.secret || self.names_only => {
+                    secret.push(name.as_str())
+                }
                 Write::Set(value) => {
                     set.insert(
                         name.as_str(),
@@ -220,6 +258,9 @@ pub struct ParsedPayload<'a> {
     /// How the user signed in.
     #[serde(default)]
     pub auth_method: Option<String>,
+    /// What the application calls the client's device.
+    #[serde(default)]
+    pub device: Option<String>,
     /// Why the session ended.
     #[serde(default)]
     pub reason: Option<String>,

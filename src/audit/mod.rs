@@ -9,6 +9,9 @@ mod context;
 mod describe;
 mod entry;
 #[cfg(feature = "audit")]
+mod history;
+mod overflow;
+#[cfg(feature = "audit")]
 mod postgres;
 #[cfg(feature = "audit")]
 mod queue;
@@ -16,10 +19,12 @@ mod queue;
 mod writer;
 
 pub use context::{ClientIp, RequestContext};
-pub use entry::{DeltaView, Entry, EntryKind, ParsedPayload, Payload};
+pub use entry::{AuditDetail, DeltaView, Entry, EntryKind, ParsedPayload, Payload};
+pub use overflow::AuditOverflow;
 #[cfg(feature = "audit")]
 pub use {
-    postgres::{AuditPool, migrate},
-    queue::AuditQueue,
+    history::{HistoryEvent, KeyState, KeyValue, SessionState, UserSession, history, sessions_of},
+    postgres::{AuditPool, check_schema, migrate, retain},
+    queue::{AuditQueue, DeadLetter, DeadLetterId, Lease, QueueStatus, ShardStatus},
     writer::{AuditWriter, Report, Stop},
 };

@@ -145,7 +145,7 @@ const MAX_BYTES: usize = 32 * 1024;
 impl Told {
     /// What of the trail's entry everybody may be told.
     pub(crate) fn of(payload: &Payload<'_>) -> Self {
-        let names = payload.delta.0.iter().flat_map(|delta| delta.changes.keys());
+        let names = payload.delta.delta.iter().flat_map(|delta| delta.changes.keys());
         let mut keys: Vec<_> = names.take(MAX_KEYS + 1).map(ToString::to_string).collect();
         let more = keys.len() > MAX_KEYS || payload.cleared;
         keys.truncate(MAX_KEYS);

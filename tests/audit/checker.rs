@@ -6,7 +6,7 @@ use cloakroom::id::EventId;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::traffic::Acked;
+use crate::{site::Site, traffic::Acked};
 
 /// What is wrong with the trail. Nothing, if all is empty.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -67,6 +67,31 @@ fn is_chain(events: &Versions) -> bool {
         last = Some(*event);
         follows
     })
+}
+
+/// The sessions that live in Redis and the last that the trail tells of them: how many are not the same, and how
+/// many there are. Only where nobody writes any more and the queue is empty.
+pub async fn compare_heads(site: &Site) -> (usize, usize) {
+    // A new connection: the test's own may have lost its server meanwhile.
+    let client = redis::Client::open(site.redis_url.as_str()).unwrap();
+    let mut redis = client.get_multiplexed_async_connection().await.unwrap();
+    let keys: Vec<String> =
+        redis::cmd("KEYS").arg(format!("{}:*:s:*", site.namespace)).query_async(&mut redis).await.unwrap();
+    let mut different = 0;
+    for key in &keys {
+        let (version, head): (i64, Vec<u8>) =
+            redis::cmd("HMGET").arg(key).arg("v").arg("head").query_async(&mut redis).await.unwrap();
+        let last: Option<(i64, i64)> = sqlx::query_as(
+            "SELECT head.version, (SELECT max(version) FROM cloakroom.session_event WHERE ref = head.ref)
+             FROM cloakroom.session_event AS head WHERE event_id = $1",
+        )
+        .bind(Uuid::from_slice(&head).unwrap())
+        .fetch_optional(&site.pool)
+        .await
+        .unwrap();
+        different += usize::from(last != Some((version, version)));
+    }
+    (different, keys.len())
 }
 
 #[test]

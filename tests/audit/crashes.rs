@@ -7,7 +7,7 @@ use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
 use crate::{
-    checker::{Findings, check},
+    checker::{Findings, check, compare_heads},
     process::{Kind, Process},
     site::{Site, shared, until},
     traffic::{Acked, Traffic},
@@ -49,6 +49,7 @@ async fn nothing_is_lost_or_doubled_when_writers_are_killed_under_load() {
     let acked = kill_in_a_loop(&site, Kind::Ours, 20).await;
     assert!(acked.len() > 1000, "that was no load: {}", acked.len());
     assert_eq!(check(&site.pool, &acked).await, Findings::NONE);
+    assert_eq!(compare_heads(&site).await, (0, 16));
     assert_eq!(site.queue().dead_letters().await.unwrap(), 0);
 }
 

@@ -13,16 +13,29 @@
     reason = "a test that can't go on shall stop"
 )]
 
+mod attempts;
 mod checker;
 mod cluster;
 mod crashes;
+mod dead;
 mod duplicates;
+mod history;
+mod namespaces;
 mod operations;
 mod outages;
 mod partitions;
 mod poison;
+mod pressure;
 mod process;
+mod resharding;
+mod retention;
+mod roles;
+mod secrecy;
+mod sessions;
 mod setup;
 mod site;
+mod slow;
+mod status;
 mod stopping;
 mod traffic;
+mod trouble;

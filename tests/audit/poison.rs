@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// A namespace with one shard, and the names of its stream and its dead letters.
-async fn one_shard() -> (Site, String, String) {
+pub async fn one_shard() -> (Site, String, String) {
     let site = shared(1).await;
     let traffic = crate::traffic::Traffic::start(&site.store, 1, 1, Duration::from_secs(3600));
     until("the stream is there", async || traffic.acked() == 1).await;
@@ -26,7 +26,7 @@ async fn one_shard() -> (Site, String, String) {
     (site, stream, dead)
 }
 
-fn acked(entries: &[ByHand]) -> Vec<Acked> {
+pub fn acked(entries: &[ByHand]) -> Vec<Acked> {
     entries.iter().map(ByHand::acked).collect()
 }
 
@@ -91,7 +91,7 @@ async fn whatever_a_session_can_hold_is_stored_at_the_first_attempt() {
     assert_eq!(count(&site.pool, unreadable_rows).await, unreadable.len() as i64);
 }
 
-const ONLY_PEOPLE: &str =
+pub const ONLY_PEOPLE: &str =
     "ALTER TABLE cloakroom.session_event ADD CONSTRAINT only_people CHECK (user_id <> 'robot')";
 
 #[tokio::test]

@@ -63,7 +63,7 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a commit leaves no entry",
         source: COMMIT,
-        find: "tell(KEYS[4], KEYS[5], string.format('%.0f', version), head, ARGV[6], unpack(told or {}))",
+        find: "tell(KEYS[4], KEYS[5], string.format('%.0f', version), head, text, unpack(told or {}))",
         replace: "",
         breaks: I4Trail,
     },

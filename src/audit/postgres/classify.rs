@@ -8,6 +8,8 @@
 //!
 //! Whatever is in no list is the operator's: it makes noise, and it loses nothing.
 
+use crate::error::{Error, ErrorKind};
+
 /// See the [module](self).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::audit) enum Class {
@@ -36,6 +38,17 @@ impl Failure {
             constraint: None,
             message: "PostgreSQL did not answer in time".into(),
         }
+    }
+
+    /// As an error for whoever called a statement that no row had a part in, so that its cause can be told.
+    pub(in crate::audit) fn without_rows(self, what: &str) -> Error {
+        match self.class {
+            Class::Infrastructure => Error::msg(ErrorKind::Unavailable, "PostgreSQL did not answer"),
+            Class::Operator | Class::Data => {
+                Error::msg(ErrorKind::Config, format!("{what} (SQLSTATE {})", self.code))
+            }
+        }
+        .because(self.message)
     }
 
     /// The same error of a statement that no row had a part in.

@@ -5,7 +5,8 @@ use std::time::Duration;
 use sqlx::PgPool;
 use tokio::time::timeout;
 
-use super::{Failure, Row};
+use super::{Failure, Row, text};
+use crate::audit::queue::MAX_ERROR;
 
 /// How long a statement of the writer may take in all, in case the server neither answers nor hangs up.
 /// It lies above the statement timeout of five seconds, which tells more.
@@ -18,20 +19,22 @@ const INSERT: &str = "
 INSERT INTO cloakroom.session_event (
     event_id, occurred_at, ref, version, prev_event_id, kind, reason, user_id, auth_method, related,
     lifetime_ms, idle_class, method, route, client_ip, user_agent, trace_id, schema_version, flags,
-    delta, delta_raw, shard, stream_id
+    delta, delta_raw, shard, stream_id, namespace, device
 )
 SELECT
     event_id, timestamptz 'epoch' + occurred_ms * interval '1 millisecond', ref, version, prev_event_id,
     kind, reason, user_id, auth_method, related, lifetime_ms, idle_class, method, route,
-    client_ip::inet, user_agent, trace_id, schema_version, flags, delta::jsonb, delta_raw, shard, stream_id
+    client_ip::inet, user_agent, trace_id, schema_version, flags, delta::jsonb, delta_raw, shard, stream_id,
+    namespace, device
 FROM UNNEST(
     $1::uuid[], $2::int8[], $3::bytea[], $4::int8[], $5::uuid[], $6::text[], $7::text[], $8::text[],
     $9::text[], $10::bytea[], $11::int8[], $12::int2[], $13::text[], $14::text[], $15::text[], $16::text[],
-    $17::text[], $18::int2[], $19::int2[], $20::text[], $21::bytea[], $22::int2[], $23::text[]
+    $17::text[], $18::int2[], $19::int2[], $20::text[], $21::bytea[], $22::int2[], $23::text[],
+    $24::text[], $25::text[]
 ) AS new (
     event_id, occurred_ms, ref, version, prev_event_id, kind, reason, user_id, auth_method, related,
     lifetime_ms, idle_class, method, route, client_ip, user_agent, trace_id, schema_version, flags,
-    delta, delta_raw, shard, stream_id
+    delta, delta_raw, shard, stream_id, namespace, device
 )
 ON CONFLICT DO NOTHING";
 
@@ -64,8 +67,42 @@ pub(in crate::audit) async fn insert(pool: &PgPool, rows: &[&Row]) -> Result<u64
         .bind(column(rows, |row| row.delta.as_deref()))
         .bind(column(rows, |row| row.delta_raw.as_deref()))
         .bind(column(rows, |row| row.shard))
-        .bind(column(rows, |row| row.stream_id.as_str()));
+        .bind(column(rows, |row| row.stream_id.as_str()))
+        .bind(column(rows, |row| &*row.namespace))
+        .bind(column(rows, |row| row.device.as_deref()));
     execute(pool, insert).await
+}
+
+/// The note of a dead letter. All texts were cleaned and the payload is bytes, so no payload can be refused
+/// here too. No conflict target, for the reason above.
+const RECORD_DEAD: &str = "
+INSERT INTO cloakroom.session_event_dead (
+    event_id, occurred_at, namespace, ref, version, user_id, shard, stream_id, attempts, error, payload
+)
+VALUES ($1, timestamptz 'epoch' + $2 * interval '1 millisecond', $3, $4, $5, $6, $7, $8, $9, $10, $11)
+ON CONFLICT DO NOTHING";
+
+/// Notes that this row was refused for good. Under the row's own key, so that it is noted once.
+pub(in crate::audit) async fn record_dead(
+    pool: &PgPool,
+    row: &Row,
+    payload: &[u8],
+    attempts: u32,
+    error: &str,
+) -> Result<(), Failure> {
+    let record = sqlx::query(RECORD_DEAD)
+        .bind(row.event_id)
+        .bind(row.occurred_at)
+        .bind(&*row.namespace)
+        .bind(row.reference.as_ref().map(|id| id.as_bytes().as_slice()))
+        .bind(row.version)
+        .bind(row.user.as_deref())
+        .bind(row.shard)
+        .bind(row.stream_id.as_str())
+        .bind(i32::try_from(attempts).unwrap_or(i32::MAX))
+        .bind(text::clean(error, MAX_ERROR).into_owned())
+        .bind(payload);
+    execute(pool, record).await.map(drop)
 }
 
 /// Makes the partition for the month of this time, given in milliseconds since the Unix epoch.

@@ -11,12 +11,18 @@ mod insert;
 mod jsonb;
 mod migrate;
 mod pool;
+mod retain;
 mod row;
 mod text;
 
 pub(super) use {
     classify::{Class, Failure},
-    insert::{ensure_partition, ensure_partitions_ahead, insert, probe},
-    row::Row,
+    insert::{ensure_partition, ensure_partitions_ahead, insert, probe, record_dead},
+    row::{RAW, Row},
+    text::clean_user,
 };
-pub use {migrate::migrate, pool::AuditPool};
+pub use {
+    migrate::{check_schema, migrate},
+    pool::AuditPool,
+    retain::retain,
+};

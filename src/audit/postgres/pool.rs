@@ -73,12 +73,17 @@ impl AuditPool {
     /// [`ErrorKind::Config`] when the URL cannot be read, or asks for a connection that could be overheard.
     pub fn open(self) -> Result<PgPool, Error> {
         // The cause is left out: no part of a URL that holds a password goes into a message.
-        let options: PgConnectOptions = self.url.parse().map_err(|_| {
+        let unreadable = || {
             Error::msg(
                 ErrorKind::Config,
                 "the PostgreSQL URL cannot be read: postgres://user:password@host:port/database is expected",
             )
-        })?;
+        };
+        // sqlx takes any scheme, and another database's server would seem to be an outage.
+        if !["postgres://", "postgresql://"].iter().any(|scheme| self.url.starts_with(scheme)) {
+            return Err(unreadable());
+        }
+        let options: PgConnectOptions = self.url.parse().map_err(|_| unreadable())?;
         let verified = matches!(options.get_ssl_mode(), PgSslMode::VerifyFull | PgSslMode::VerifyCa);
         if verified && !cfg!(feature = "tls") {
             return Err(Error::msg(
@@ -162,7 +167,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_password_is_in_no_message() {
-        for url in ["postgres://u:hunter2@h:99999/d", "hunter2", "postgres://u:hunter2@h/d?sslmode=hunter2"] {
+        for url in [
+            "postgres://u:hunter2@h:99999/d",
+            "hunter2",
+            "mysql://u:hunter2@localhost/d",
+            "postgres://u:hunter2@h/d?sslmode=hunter2",
+        ] {
             let error = AuditPool::new(url).open().unwrap_err();
             assert!(!format!("{error} {error:?}").contains("hunter2"), "{url}");
         }

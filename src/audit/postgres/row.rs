@@ -1,11 +1,18 @@
 //! From an entry, however broken, to a row that PostgreSQL takes.
 
-use std::collections::{BTreeMap, HashMap};
+mod gap;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
+
+use gap::Gap;
 
 use super::{jsonb, text};
 use crate::{
@@ -17,7 +24,7 @@ use crate::{
 };
 
 /// `delta` is not told: `delta_raw` holds the payload.
-pub(super) const RAW: i16 = 1;
+pub(in crate::audit) const RAW: i16 = 1;
 /// A column holds less than the entry did: it was cleaned, cut or could not be read. `delta_raw` holds the
 /// payload.
 pub(super) const ALTERED: i16 = 2;
@@ -29,6 +36,7 @@ const LAST_MOMENT: i64 = 253_402_300_799_999;
 /// One row of `cloakroom.session_event`.
 #[derive(Clone, Debug)]
 pub(in crate::audit) struct Row {
+    pub(super) namespace: Arc<str>,
     pub(super) event_id: Uuid,
     /// Milliseconds since the Unix epoch.
     pub(super) occurred_at: i64,
@@ -39,6 +47,7 @@ pub(in crate::audit) struct Row {
     pub(super) reason: Option<String>,
     pub(super) user: Option<String>,
     pub(super) auth_method: Option<String>,
+    pub(super) device: Option<String>,
     pub(super) related: Option<SessionRef>,
     pub(super) lifetime: Option<i64>,
     pub(super) idle_class: Option<i16>,
@@ -66,7 +75,10 @@ impl Row {
         let mut row = Self::blank(keys, entry);
         match serde_json::from_slice::<ParsedPayload<'_>>(&entry.payload) {
             Ok(payload) => row.read(&payload),
-            Err(_) => row.salvage(&entry.payload),
+            Err(_) => match Gap::parse(&entry.payload) {
+                Some(gap) => gap.fill(&mut row),
+                None => row.salvage(&entry.payload),
+            },
         }
         if row.flags != 0 {
             row.delta_raw = Some(entry.payload.clone());
@@ -80,6 +92,7 @@ impl Row {
         let version = std::str::from_utf8(&entry.version).ok().and_then(|text| text.parse::<i64>().ok());
         let predecessor = Uuid::from_slice(&entry.predecessor).ok();
         let mut row = Self {
+            namespace: keys.namespace.clone(),
             event_id: stand_in(&keys.stream, &origin.to_string()),
             occurred_at: i64::try_from(origin.millis()).unwrap_or(LAST_MOMENT).min(LAST_MOMENT),
             reference: None,
@@ -89,6 +102,7 @@ impl Row {
             reason: None,
             user: None,
             auth_method: None,
+            device: None,
             related: None,
             lifetime: None,
             idle_class: None,
@@ -115,6 +129,7 @@ impl Row {
         self.reason = self.column(payload.reason.as_deref());
         self.user = self.user_column(payload.user.as_deref());
         self.auth_method = self.column(payload.auth_method.as_deref());
+        self.device = self.column(payload.device.as_deref());
         self.related = payload.related.as_deref().and_then(SessionRef::parse);
         self.lifetime = payload.lifetime.and_then(|millis| i64::try_from(millis).ok());
         self.alter_if(self.related.is_none() && payload.related.is_some());

@@ -11,6 +11,11 @@ pub(super) const MAX_COLUMN: usize = 512;
 /// bytes (54000).
 pub(super) const MAX_USER: usize = 1024;
 
+/// A user's id as its column holds it.
+pub(in crate::audit) fn clean_user(user: &str) -> Cow<'_, str> {
+    clean(user, MAX_USER)
+}
+
 /// The text without NUL, which PostgreSQL has in no text, and at most `max` bytes long.
 pub(super) fn clean(text: &str, max: usize) -> Cow<'_, str> {
     let text = match text.contains('\0') {

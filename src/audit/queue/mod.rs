@@ -5,27 +5,44 @@
 //! | `NS:{TAG}:audit` | stream | entries that wait, oldest first |
 //! | `NS:{TAG}:dead` | stream | entries that PostgreSQL refused five times |
 //! | `NS:{TAG}:lease` | string | the writer that works on this shard, with a time to live of 10 s |
+//! | `NS:{TAG}:shed` | hash | how many changes the commit scripts left out, since when and until when |
+//! | `NS:{TAG}:tries` | hash | how often PostgreSQL refused which entry, until a day after the last refusal |
 //!
 //! A waiting entry has the fields `v` (version, decimal), `p` (predecessor's event id, 16 bytes) and `e`
 //! (a [`Payload`](super::Payload) as JSON). One that was put back from the dead letters also has `id`:
 //! the stream id that it had at first, from which its time and therefore its key in PostgreSQL come.
 //! A dead letter has `v`, `p`, `e`, `id`, and `err` (the refusal, at most 500 bytes) and `n` (attempts).
 //!
+//! What was left out is told by an entry that has only `e`, of the kind `gap`: see `scripts/gap.lua`.
+//!
 //! There is no consumer group. A writer reads with `XRANGE - + COUNT n`, stores, and then deletes those
 //! very ids with `XDEL`. So there is no pending list to fill memory, no dead consumer to reap, no
 //! `XGROUP DELCONSUMER` that loses entries, and `XLEN` is the exact backlog; all of it works while Redis
 //! is out of memory. Never `XTRIM` or `MAXLEN` here: Redis cannot even tell what that lost.
 
+mod bury;
 mod concurrently;
+mod dead;
+mod gap;
 mod lease;
-mod letter;
+mod namespace;
 mod read;
+mod status;
 mod stream_id;
+mod tries;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use concurrently::concurrently;
-pub(super) use {letter::shorten, read::Waiting, stream_id::StreamId};
+pub(super) use {
+    bury::{MAX_ERROR, shorten},
+    read::Waiting,
+    stream_id::StreamId,
+};
+pub use {
+    dead::{DeadLetter, DeadLetterId},
+    status::{Lease, QueueStatus, ShardStatus},
+};
 
 use crate::{
     clock::Timestamp,
@@ -40,27 +57,38 @@ use crate::{
 #[derive(Clone)]
 pub struct AuditQueue {
     connection: Connection,
+    namespace: Arc<str>,
+    meta: Arc<str>,
     shards: Arc<[ShardKeys]>,
 }
 
 /// Where a shard's entries are.
 #[derive(Clone, Debug)]
 pub(super) struct ShardKeys {
+    /// What the row's column tells: two applications may share one table.
+    pub(super) namespace: Arc<str>,
     pub(super) shard: Shard,
     pub(super) stream: String,
     pub(super) lease: String,
     pub(super) dead: String,
+    pub(super) tries: String,
+    pub(super) shed: String,
 }
 
 impl AuditQueue {
     pub(crate) fn new(connection: Connection, keys: &Keys) -> Self {
+        let namespace: Arc<str> = keys.namespace().into();
         let of = |shard| ShardKeys {
+            namespace: namespace.clone(),
             shard,
             stream: keys.audit(shard),
             lease: keys.lease(shard),
             dead: keys.dead(shard),
+            tries: keys.tries(shard),
+            shed: keys.shed(shard),
         };
-        Self { connection, shards: keys.shards().iter().map(of).collect() }
+        let shards = keys.shards().iter().map(of).collect();
+        Self { connection, meta: keys.meta().into(), namespace, shards }
     }
 
     /// How many entries wait, over all shards.
@@ -93,8 +121,8 @@ impl AuditQueue {
         for (_, head) in heads.await {
             oldest = oldest.into_iter().chain(head?.first().map(|entry| entry.id.millis())).min();
         }
-        let (seconds, micros): (u64, u64) = self.connection.query(&redis::cmd("TIME")).await?;
-        let now = Timestamp::from_millis(seconds * 1000 + micros / 1000);
+        let time: (u64, u64) = self.connection.query(&redis::cmd("TIME")).await?;
+        let now = timestamp(time);
         Ok(oldest.map(|oldest| now.since(Timestamp::from_millis(oldest))))
     }
 
@@ -104,10 +132,14 @@ impl AuditQueue {
     ///
     /// [`ErrorKind::Unavailable`] when Redis does not answer in time.
     pub async fn dead_letters(&self) -> Result<u64, Error> {
-        let counts = self.each(self.all(), |queue, index| async move {
+        self.dead_counts().await.into_iter().map(|(_, count)| count).sum()
+    }
+
+    async fn dead_counts(&self) -> Answers<u64> {
+        self.each(self.all(), |queue, index| async move {
             queue.connection.query::<u64>(redis::cmd("XLEN").arg(&queue.keys(index)?.dead)).await
-        });
-        counts.await.into_iter().map(|(_, count)| count).sum()
+        })
+        .await
     }
 
     /// How many entries wait in each of these shards.
@@ -142,6 +174,11 @@ impl AuditQueue {
         });
         concurrently(asked).await
     }
+}
+
+/// What `TIME` answered: seconds and microseconds.
+fn timestamp((seconds, micros): (u64, u64)) -> Timestamp {
+    Timestamp::from_millis(seconds * 1000 + micros / 1000)
 }
 
 /// What each shard answered, in no order.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     audit::{
-        postgres::{Class, Failure, Row},
+        postgres::{Class, Failure, Row, record_dead},
         queue::{AuditQueue, StreamId},
     },
     error::Error,
@@ -52,8 +52,8 @@ pub(super) async fn work(queue: AuditQueue, pool: PgPool, jobs: Vec<Job>) -> Out
     outcome.duplicates = count(stored.settled.len()).saturating_sub(stored.new);
     delete(&queue, &lines, &stored, &mut outcome).await;
     for (at, failure) in &stored.refused {
-        if let Some(Line { job, .. }) = lines.get(*at) {
-            refuse(&queue, job, failure, &mut outcome).await;
+        if let Some(line) = lines.get(*at) {
+            refuse(&queue, &pool, line, failure, &mut outcome).await;
         }
     }
     outcome.failure = stored.failure;
@@ -63,9 +63,11 @@ pub(super) async fn work(queue: AuditQueue, pool: PgPool, jobs: Vec<Job>) -> Out
 /// Deletes what is in the table now. Nothing before this line may.
 async fn delete(queue: &AuditQueue, lines: &[Line], stored: &Stored, outcome: &mut Outcome) {
     let mut ids: BTreeMap<usize, Vec<StreamId>> = BTreeMap::new();
+    let mut counted: BTreeMap<usize, Vec<StreamId>> = BTreeMap::new();
     for Line { job, .. } in stored.settled.iter().filter_map(|at| lines.get(*at)) {
         ids.entry(job.shard).or_default().push(job.entry.id);
         if job.refusals > 0 {
+            counted.entry(job.shard).or_default().push(job.entry.id);
             outcome.settled.push((job.shard, job.entry.id));
         }
     }
@@ -78,19 +80,35 @@ async fn delete(queue: &AuditQueue, lines: &[Line], stored: &Stored, outcome: &m
         // What stays comes again and is a duplicate then.
         outcome.silent.extend(deleted.err().map(|error| (shard, error)));
     }
+    for (shard, ids) in counted {
+        // What stays runs out by itself.
+        drop(queue.forget_refusals(shard, &ids).await);
+    }
 }
 
-async fn refuse(queue: &AuditQueue, job: &Job, failure: &Failure, outcome: &mut Outcome) {
+async fn refuse(queue: &AuditQueue, pool: &PgPool, line: &Line, failure: &Failure, outcome: &mut Outcome) {
     debug_assert_eq!(failure.class, Class::Data);
+    let Line { job, row } = line;
     let (code, shard) = (failure.code.as_str(), job.shard);
     let constraint = failure.constraint.as_deref();
-    let attempts = job.refusals + 1;
+    let attempts = match queue.refused(shard, job.entry.id, job.refusals).await {
+        Ok(attempts) => attempts,
+        Err(error) => {
+            outcome.silent.push((shard, error));
+            job.refusals + 1
+        }
+    };
     if attempts < MAX_ATTEMPTS {
         tracing::warn!(shard, code, constraint, attempts, "PostgreSQL refuses an audit entry");
         outcome.refused.push((shard, job.entry.id, attempts));
         return;
     }
     let error = format!("{code}: {}", failure.message);
+    // First there, then out of the queue: a writer that dies in between meets its own line again. And it is
+    // only a copy: where it can't be written, the letter in Redis is still whole.
+    if let Err(failure) = record_dead(pool, row, &job.entry.payload, attempts, &error).await {
+        tracing::warn!(shard, code = failure.code, "a dead letter is not recorded in PostgreSQL");
+    }
     match queue.bury(shard, &job.entry, &error, attempts).await {
         Ok(buried) => {
             if buried {

@@ -21,21 +21,29 @@ pub(super) struct Leases {
 }
 
 impl Leases {
-    pub(super) fn new(span: Duration) -> Self {
+    pub(super) fn new(name: Option<&str>, span: Duration) -> Self {
         // UUIDv7 has 74 random bits.
-        Self { id: Uuid::now_v7().to_string(), span, held: BTreeMap::new(), next: Instant::now() }
+        let id = Uuid::now_v7();
+        let id = name.map_or_else(|| id.to_string(), |name| format!("{name} {id}"));
+        Self { id, span, held: BTreeMap::new(), next: Instant::now() }
     }
 
     pub(super) fn held(&self) -> impl Iterator<Item = usize> {
         self.held.keys().copied()
     }
 
-    /// Ten times in a lease's span: renews what is held and, with `acquire`, takes what is free.
-    pub(super) async fn tick(&mut self, queue: &AuditQueue, acquire: bool, cooling: &mut Cooling) {
+    /// Ten times in a lease's span: renews what is held and, with `acquire`, takes what is free. Answers
+    /// which shards it has now and had not before.
+    pub(super) async fn tick(
+        &mut self,
+        queue: &AuditQueue,
+        acquire: bool,
+        cooling: &mut Cooling,
+    ) -> Vec<usize> {
         let now = Instant::now();
         self.held.retain(|_, until| now < *until);
         if now < self.next {
-            return;
+            return Vec::new();
         }
         self.next = now + self.span / 10;
         let wanted =
@@ -46,11 +54,15 @@ impl Leases {
             let id = id.to_owned();
             async move { queue.take(shard, &id, span).await }
         });
-        let mut silent = Vec::new();
+        let (mut silent, mut new) = (Vec::new(), Vec::new());
         for (shard, ours) in taken.await {
             match ours {
                 // Counted from before the command left, so that it never ends later here than in Redis.
-                Ok(true) => drop(self.held.insert(shard, now + span)),
+                Ok(true) => {
+                    if self.held.insert(shard, now + span).is_none() {
+                        new.push(shard);
+                    }
+                }
                 Ok(false) => drop(self.held.remove(&shard)),
                 // One that we hold stays ours until its time is up.
                 Err(error) => {
@@ -64,6 +76,7 @@ impl Leases {
         if self.held.len() != before {
             tracing::debug!(before, now = self.held.len(), "the audit writer's shards changed");
         }
+        new
     }
 
     /// Gives everything back, so that another writer can go on at once.

@@ -14,8 +14,11 @@
 //!   attempt is counted, nothing is dead-lettered however long it takes.
 //! * PostgreSQL not as needed (no table, no right): the same pauses, and an `error!` each time. A missing
 //!   partition is made.
-//! * A row refused: it is found by bisection, tried five times with growing pauses, then moved to the
-//!   shard's dead letters, with an `error!`. The others go on meanwhile.
+//! * A row refused: it is found by bisection, tried five times with growing pauses, then recorded in
+//!   `cloakroom.session_event_dead` and moved to the shard's dead letters, with an `error!`. The others go on
+//!   meanwhile. Attempts are counted in Redis, so a writer's restart does not begin them anew.
+//! * Changes that were left out while too much waited ([`AuditOverflow::Shed`](super::AuditOverflow::Shed)): as soon
+//!   as PostgreSQL is back, a row of the kind `gap` tells how many, with an `error!`.
 
 mod backoff;
 mod batch;
@@ -32,7 +35,7 @@ use std::time::Duration;
 
 use sqlx::PgPool;
 
-use super::{AuditPool, AuditQueue};
+use super::{AuditPool, AuditQueue, queue::shorten};
 use crate::error::Error;
 pub use stop::Stop;
 
@@ -61,6 +64,7 @@ pub use stop::Stop;
 pub struct AuditWriter {
     queue: AuditQueue,
     pool: PgPool,
+    name: Option<String>,
     options: Options,
     stop: Stop,
 }
@@ -105,7 +109,7 @@ impl AuditWriter {
             retry: Duration::from_millis(250),
             flush: Duration::from_secs(5),
         };
-        Self { queue, pool, options, stop: Stop::new() }
+        Self { queue, pool, name: None, options, stop: Stop::new() }
     }
 
     /// A writer with connections of its own: an [`AuditPool`] with its defaults. PostgreSQL need not be
@@ -122,6 +126,13 @@ impl AuditWriter {
     /// The connections that it uses, for [`migrate`](super::migrate).
     pub fn pool(&self) -> &PgPool {
         &self.pool
+    }
+
+    /// What the leases call this writer, such as a host's name, so that a person sees who works on which
+    /// shard; at most 100 bytes. Default: none, only its UUID.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(shorten(&name.into(), 100).to_owned());
+        self
     }
 
     /// How many rows an insert has at most, 1 to 5,000. Default: 500. Fewer where entries are large (about

@@ -13,8 +13,8 @@ pub(super) const MAX_ATTEMPTS: u32 = 5;
 /// parked ones along, since they stay at the head of the stream until they are dead-lettered.
 const MAX_PARKED: usize = 256;
 
-/// Only names: the entries themselves stay in Redis, so a writer that dies here loses nothing, and the
-/// next one begins to count again.
+/// Only names: the entries themselves stay in Redis, and so do the counts. A writer that dies here loses
+/// nothing, and the next one goes on counting.
 #[derive(Debug)]
 pub(super) struct Parked {
     suspects: BTreeMap<(usize, StreamId), Suspect>,
@@ -46,6 +46,11 @@ impl Parked {
     pub(super) fn park(&mut self, shard: usize, id: StreamId, refusals: u32, now: Instant) {
         let pause = self.pause.saturating_mul(1 << refusals.saturating_sub(1).min(10));
         self.suspects.insert((shard, id), Suspect { refusals, due: now + pause });
+    }
+
+    /// Notes what an earlier writer counted. How long it waited already is not known, so it is due.
+    pub(super) fn recall(&mut self, shard: usize, id: StreamId, refusals: u32, now: Instant) {
+        self.suspects.entry((shard, id)).or_insert(Suspect { refusals, due: now });
     }
 
     pub(super) fn forget(&mut self, shard: usize, id: StreamId) {
@@ -120,6 +125,16 @@ mod tests {
         }
         parked.forget(0, bad);
         assert_eq!(parked.count(0, start), (0, 0));
+    }
+
+    #[test]
+    fn what_is_recalled_is_due_and_changes_nothing_that_is_known() {
+        let (mut parked, now) = (Parked::new(Duration::from_secs(1)), Instant::now());
+        let [known, recalled] = ["1-0", "2-0"].map(|id| id.parse().unwrap());
+        parked.park(0, known, 1, now);
+        parked.recall(0, known, 4, now);
+        parked.recall(0, recalled, 3, now);
+        assert_eq!(admitted(&mut parked, &["1-0", "2-0"], true, now), [("2-0".to_owned(), 3)]);
     }
 
     #[test]

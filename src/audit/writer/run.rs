@@ -25,6 +25,9 @@ use crate::audit::postgres::{Class, Failure, ensure_partitions_ahead, probe};
 /// How many rows the batch on trial has.
 const TRIAL: u64 = 50;
 
+/// How often the trail is told what was left out of it.
+const GAPS_EVERY: Duration = Duration::from_secs(1);
+
 /// How often partitions are made ahead.
 const PARTITIONS_EVERY: Duration = Duration::from_secs(3600);
 
@@ -44,6 +47,7 @@ pub(super) struct Runner {
     idle: Duration,
     counted_at: Option<Instant>,
     partitions_at: Instant,
+    gaps_at: Instant,
     report: Report,
 }
 
@@ -52,7 +56,7 @@ impl Runner {
         let options = writer.options;
         let connections = usize::try_from(writer.pool.options().get_max_connections()).unwrap_or(1);
         Self {
-            leases: Leases::new(options.lease),
+            leases: Leases::new(writer.name.as_deref(), options.lease),
             breaker: Breaker::new(),
             parked: Parked::new(options.retry),
             size: BatchSize::new(options.batch),
@@ -65,6 +69,7 @@ impl Runner {
             idle: options.poll.0,
             counted_at: None,
             partitions_at: Instant::now(),
+            gaps_at: Instant::now(),
             report: Report::default(),
             writer,
         }
@@ -136,7 +141,10 @@ impl Runner {
 
     /// Starts as many batches as there is work for, then waits for something to happen.
     async fn read_and_start(&mut self, concurrency: usize, limit: u64) {
-        self.leases.tick(&self.writer.queue, !self.writer.stop.is_asked(), &mut self.cooling).await;
+        let acquire = !self.writer.stop.is_asked();
+        let new = self.leases.tick(&self.writer.queue, acquire, &mut self.cooling).await;
+        self.recall(new).await;
+        self.tell_gaps().await;
         let mut started = false;
         while self.batches.len() < concurrency {
             let jobs = self.read(limit.min(self.size.limit())).await;
@@ -157,6 +165,52 @@ impl Runner {
         let shards = u32::try_from(self.leases.held().count()).unwrap_or(u32::MAX);
         self.idle = (self.idle * 2).min(max.max(Duration::from_micros(200) * shards));
         self.pause(if self.batches.len() < concurrency { pause } else { max }).await;
+    }
+
+    /// Learns from Redis what earlier writers of these shards counted, so that a row which was refused four
+    /// times has one attempt left. Where that fails the count in Redis only falls behind: see `tries`.
+    async fn recall(&mut self, shards: Vec<usize>) {
+        if shards.is_empty() {
+            return;
+        }
+        let known =
+            self.writer.queue.each(shards, |queue, shard| async move { queue.refusals(shard).await }).await;
+        let now = Instant::now();
+        let mut silent = Vec::new();
+        for (shard, refusals) in known {
+            match refusals {
+                Ok(refusals) => {
+                    refusals.into_iter().for_each(|(id, count)| self.parked.recall(shard, id, count, now));
+                }
+                Err(error) => silent.push((shard, error)),
+            }
+        }
+        self.cooling.silent(silent);
+    }
+
+    /// Puts into the streams how much the stores left out. Only while PostgreSQL takes what is there: until then
+    /// the numbers add up, and take no further room.
+    async fn tell_gaps(&mut self) {
+        let now = Instant::now();
+        if now < self.gaps_at {
+            return;
+        }
+        self.gaps_at = now + GAPS_EVERY;
+        let held = self.leases.held().filter(|shard| !self.cooling.skips(*shard, now)).collect();
+        let told = self.writer.queue.each(held, |queue, shard| async move { queue.tell_gap(shard).await });
+        for (shard, told) in told.await {
+            match told {
+                Ok(false) => {}
+                Ok(true) => {
+                    tracing::error!(
+                        shard,
+                        "changes were left out of the audit trail: too much waited in Redis"
+                    );
+                }
+                // Such as a Redis that is full: it goes on counting, and is drained the more.
+                Err(error) => tracing::debug!(shard, %error, "what was left out could not be told"),
+            }
+        }
     }
 
     /// The next batch's entries; none where nothing waits.

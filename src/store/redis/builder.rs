@@ -10,8 +10,10 @@ use super::{
     RedisStore,
     connection::{Connection, Source},
     keys::Keys,
+    trail::Trail,
 };
 use crate::{
+    audit::{AuditDetail, AuditOverflow},
     error::{Error, ErrorKind, Result},
     id::ShardCount,
 };
@@ -24,7 +26,7 @@ pub struct RedisStoreBuilder {
     shards: u16,
     pepper: Option<Vec<u8>>,
     timeout: Duration,
-    audit: bool,
+    trail: Trail,
     events: bool,
     allow_plaintext: bool,
 }
@@ -64,7 +66,7 @@ impl RedisStoreBuilder {
             shards: ShardCount::default().get(),
             pepper: None,
             timeout: Duration::from_secs(2),
-            audit: false,
+            trail: Trail::default(),
             events: false,
             allow_plaintext: false,
         }
@@ -98,9 +100,31 @@ impl RedisStoreBuilder {
     }
 
     /// Writes an audit entry with every change. An `AuditWriter` must drain the queue, or else it
-    /// grows until Redis is full. Default: off.
+    /// grows until its [budget](Self::audit_budget) is spent. Default: off.
     pub fn audit(mut self, audit: bool) -> Self {
-        self.audit = audit;
+        self.trail.on = audit;
+        self
+    }
+
+    /// How much an audit entry tells. With [`AuditDetail::Names`] nothing can be recovered from the trail.
+    /// Default: [`AuditDetail::Values`].
+    pub fn audit_detail(mut self, detail: AuditDetail) -> Self {
+        self.trail.detail = detail;
+        self
+    }
+
+    /// How many bytes of Redis' memory entries may take while they wait for PostgreSQL, over all shards; each
+    /// shard has its equal part. About 300 bytes are an entry, so the default is spent after half an hour
+    /// without PostgreSQL at 1,000 changes a second. Keep it well below `maxmemory`, where Redis refuses
+    /// sessions. Default: 512 MiB.
+    pub fn audit_budget(mut self, bytes: u64) -> Self {
+        self.trail.budget = bytes;
+        self
+    }
+
+    /// What becomes of changes when the budget is spent. Default: [`AuditOverflow::Shed`].
+    pub fn audit_overflow(mut self, overflow: AuditOverflow) -> Self {
+        self.trail.overflow = overflow;
         self
     }
 
@@ -163,7 +187,7 @@ impl RedisStoreBuilder {
             #[cfg(feature = "cluster")]
             Target::ClusterClient(client) => Source::Cluster(client, Vec::new()),
         };
-        Ok(RedisStore::from_parts(keys, Connection::new(source, self.timeout), self.audit, self.events))
+        Ok(RedisStore::from_parts(keys, Connection::new(source, self.timeout), self.trail, self.events))
     }
 }
 
@@ -220,7 +244,7 @@ impl fmt::Debug for RedisStoreBuilder {
             .field("namespace", &self.namespace)
             .field("shards", &self.shards)
             .field("timeout", &self.timeout)
-            .field("audit", &self.audit)
+            .field("audit", &self.trail.on)
             .finish_non_exhaustive()
     }
 }

@@ -120,6 +120,12 @@ pub(super) async fn commit(store: &RedisStore, commit: &Commit) -> Result<Commit
         }
         None => (session.clone(), [].as_slice()),
     };
+    let told = store.told(|| Payload::from(commit));
+    // That a session moves is told in any case.
+    let told = match commit.renewal {
+        None => store.trail.limited(keys.shards(), told),
+        Some(_) => told,
+    };
     let mut script = COMMIT.prepare_invoke();
     script
         .key(session)
@@ -128,6 +134,9 @@ pub(super) async fn commit(store: &RedisStore, commit: &Commit) -> Result<Commit
         .key(keys.audit(at.shard))
         .key(keys.log(at.shard))
         .key(target);
+    if commit.renewal.is_none() {
+        script.key(keys.shed(at.shard));
+    }
     if let (Some(_), Some(user)) = (&commit.renewal, &commit.user) {
         script.key(keys.user(at.shard, user));
     }
@@ -141,7 +150,7 @@ pub(super) async fn commit(store: &RedisStore, commit: &Commit) -> Result<Commit
             Policy::Strict => "strict",
             Policy::LastWriteWins => "last",
         })
-        .arg(store.told(|| Payload::from(commit)))
+        .arg(told)
         .arg(u8::from(commit.delta.clear))
         .arg(reference);
     if let Some(renewal) = &commit.renewal {
@@ -197,6 +206,11 @@ pub(super) async fn commit(store: &RedisStore, commit: &Commit) -> Result<Commit
             Ok(Committed::Behind { current, never: answer.word() == b"1" })
         }
         b"taken" => Ok(Committed::Taken),
+        b"full" => Err(Error::msg(
+            ErrorKind::Unavailable,
+            "the audit queue has used up its budget, and a change that is not told is to be refused: is an \
+             `AuditWriter` running, and PostgreSQL there?",
+        )),
         _ => Err(strange()),
     }
 }

@@ -43,6 +43,12 @@ impl Keys {
         self.shards
     }
 
+    /// The namespace itself.
+    #[cfg(feature = "audit")]
+    pub(crate) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
     /// `ns:meta`: what the namespace was set up with.
     pub(crate) fn meta(&self) -> String {
         format!("{}:meta", self.namespace)
@@ -115,6 +121,17 @@ impl Keys {
     #[cfg(feature = "audit")]
     pub(crate) fn dead(&self, shard: Shard) -> String {
         self.key(shard, "dead", "")
+    }
+
+    /// What was left out of the trail.
+    pub(crate) fn shed(&self, shard: Shard) -> String {
+        self.key(shard, "shed", "")
+    }
+
+    /// How often PostgreSQL refused which entry.
+    #[cfg(feature = "audit")]
+    pub(crate) fn tries(&self, shard: Shard) -> String {
+        self.key(shard, "tries", "")
     }
 
     fn key(&self, shard: Shard, kind: &str, hash: &str) -> String {

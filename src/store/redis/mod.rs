@@ -17,6 +17,7 @@
 //! | `NS:{TAG}:epoch` | string | sessions made under a lower number are void | for ever |
 //! | `NS:{TAG}:ev` | stream | the last events, about 10,000; also the name of the channel that tells them | for ever |
 //! | `NS:{TAG}:audit` | stream | audit entries that are not in PostgreSQL yet | until they are |
+//! | `NS:{TAG}:shed` | hash | how many changes were left out of the trail, since when and until when | until the trail tells it |
 //!
 //! A session's fields: `v` version, `head` last event id, `recent` the last 32 of them and
 //! those of the last ten seconds (8 bytes each, 256 at most; `mark` says when it was cut),
@@ -63,6 +64,7 @@ mod keys;
 mod load;
 mod revoke;
 mod setup;
+mod trail;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -72,6 +74,7 @@ use bell::Bell;
 pub use builder::RedisStoreBuilder;
 pub(crate) use connection::Connection;
 pub(crate) use keys::Keys;
+use trail::Trail;
 
 use super::{
     Commit, Committed, Create, Created, End, Finished, Loaded, Raise, Reserved, Revocation, Revoked,
@@ -102,7 +105,7 @@ use crate::{
 pub struct RedisStore {
     keys: Keys,
     connection: Connection,
-    audit: bool,
+    trail: Trail,
     /// Where events are on.
     events: Option<Arc<Bell>>,
     set_up: Arc<OnceCell<()>>,
@@ -141,9 +144,9 @@ impl RedisStore {
         RedisStoreBuilder::cluster_client(client)
     }
 
-    fn from_parts(keys: Keys, connection: Connection, audit: bool, events: bool) -> Self {
+    fn from_parts(keys: Keys, connection: Connection, trail: Trail, events: bool) -> Self {
         let events = events.then(Arc::default);
-        Self { keys, connection, audit, events, set_up: Arc::default() }
+        Self { keys, connection, trail, events, set_up: Arc::default() }
     }
 
     /// The queue that this store's changes go into, for an `AuditWriter`. It has a connection of its own.
@@ -159,13 +162,14 @@ impl RedisStore {
 
     /// What trail and watchers are told, as `scripts/tell.lua` takes it: empty where there are neither.
     fn told<'a>(&self, describe: impl FnOnce() -> Payload<'a>) -> String {
-        match (&self.events, self.audit) {
+        match (&self.events, self.trail.on) {
             (None, false) => String::new(),
-            (None, true) => describe().to_json(),
+            (None, true) => self.trail.entry(describe()),
             (Some(_), audit) => {
                 let payload = describe();
-                let entry = if audit { payload.to_json() } else { String::new() };
-                format!("E{}\n{entry}", Told::of(&payload).to_json())
+                let told = Told::of(&payload).to_json();
+                let entry = if audit { self.trail.entry(payload) } else { String::new() };
+                format!("E{told}\n{entry}")
             }
         }
     }
@@ -177,7 +181,7 @@ impl SessionStore for RedisStore {
     }
 
     fn audits(&self) -> bool {
-        self.audit
+        self.trail.on
     }
 
     #[tracing::instrument(level = "debug", name = "session.load", skip_all, fields(session = %at.reference))]
@@ -244,7 +248,7 @@ impl fmt::Debug for RedisStore {
         f.debug_struct("RedisStore")
             .field("connection", &self.connection)
             .field("shards", &self.keys.shards().get())
-            .field("audit", &self.audit)
+            .field("audit", &self.trail.on)
             .field("events", &self.events.is_some())
             .finish_non_exhaustive()
     }

@@ -7,8 +7,9 @@ use crate::{
 };
 
 fn keys() -> ShardKeys {
-    let [stream, lease, dead] = ["audit", "lease", "dead"].map(|name| format!("app:{{t7}}:{name}"));
-    ShardKeys { shard: Shard::from_index(7), stream, lease, dead }
+    let [stream, lease, dead, tries, shed] =
+        ["audit", "lease", "dead", "tries", "shed"].map(|name| format!("app:{{t7}}:{name}"));
+    ShardKeys { namespace: "app".into(), shard: Shard::from_index(7), stream, lease, dead, tries, shed }
 }
 
 fn row(payload: &str) -> Row {
@@ -39,6 +40,7 @@ fn an_entry_as_we_write_it_fills_its_columns() {
     let written = Payload {
         user: Some("alice"),
         auth_method: Some("passkey"),
+        device: Some("Ada's phone"),
         related: Some(reference),
         lifetime: Some(86_400_000),
         idle_class: Some(2),
@@ -51,6 +53,7 @@ fn an_entry_as_we_write_it_fills_its_columns() {
     assert_eq!((row.reference, row.related), (Some(reference), Some(reference)));
     assert_eq!(row.predecessor, Some(predecessor.as_uuid()));
     assert_eq!((row.kind.as_str(), row.user.as_deref()), ("changed", Some("alice")));
+    assert_eq!((&*row.namespace, row.device.as_deref()), ("app", Some("Ada's phone")));
     assert_eq!((row.lifetime, row.idle_class), (Some(86_400_000), Some(2)));
     assert_eq!(row.client_ip.as_deref(), Some("2001:db8::1"));
     assert_eq!(row.delta.as_deref(), Some(r#"{"cleared":true}"#));

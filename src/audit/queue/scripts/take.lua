@@ -1,7 +1,10 @@
+#!lua flags=allow-oom
 -- Takes a lease that nobody has, or keeps one that is ours.
 --
 -- One script for both, so that it is safe to repeat: a plain SET NX whose reply was lost would answer the
 -- second time that somebody has the lease, and that is us.
+--
+-- It may run when Redis is full: the writer is who makes room.
 --
 -- KEYS  1 lease
 -- ARGV  1 our id · 2 milliseconds until it runs out

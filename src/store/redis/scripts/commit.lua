@@ -2,7 +2,8 @@
 --
 -- KEYS  1 session   2 what became of it   3 epoch   4 audit stream   5 log of events
 --       6 where a renewal moves it to; the session itself where there is no renewal
---       7 of a renewal, where somebody is signed in: the user's index (see index.lua)
+--       7 where there is no renewal: what was left out of the trail; or
+--         of a renewal, where somebody is signed in: the user's index (see index.lua)
 -- ARGV  1 event id (16 bytes)   2 base version   3 base head (16 bytes)   4 idle timeout, ms
 --       5 policy: merge, strict, last     6 what is told, see tell.lua   7 '1' removes every key first
 --       8 the new ref (32 bytes) of a renewal, or ''
@@ -10,6 +11,9 @@
 --         12 the absolute lifetime, ms, that a sign-in anew starts again, or ''
 --         13 the user who signed in anew     14 by which method, or ''
 --         15 the hash in the new key, space, the new ref as text
+--       an entry that begins with {"names_only":true is told no results of operations. In front of one that
+--         may be left out stand how many bytes the stream may take, and a space; and in front of that 's', if
+--         it is then left out and counted, or 'b', if nothing is changed then
 --       then for each change three: mode, name, and flag with value as in create.lua ('' to remove)
 --         s set, d remove: not watched; S set, D remove: read before, was there; T, E: was not there
 --         + add a number, > keep the greater, a put into a set, r take out of it; p push: 'cap:element'
@@ -20,11 +24,17 @@
 --       {'moved', ref}                                nothing changed
 --       {'behind', fields, ms, '1' or '0'}            nothing changed; '1': nor by this event in the last 10 s
 --       {'taken'}                                     nothing changed; a renewal's address is in use
+--       {'full'}                                      nothing changed; the audit stream takes no more
 local session = KEYS[1]
 local event, base, policy = ARGV[1], tonumber(ARGV[2]), ARGV[5]
 local tail = string.sub(event, 9)
 local renewal = ARGV[8] ~= ''
 local FIRST = renewal and 16 or 9
+local overflow, budget, limited = string.match(ARGV[6], '^([sb])(%d+) (.*)$')
+local text = limited or ARGV[6]
+-- Where the entry begins, and at its beginning, where no value of a visitor's can stand, what it tells.
+local begin = string.byte(text) == 69 and string.find(text, '\n', 1, true) + 1 or 1
+local tells = string.sub(text, begin, begin + 17) ~= '{"names_only":true'
 
 -- The place of an event in `recent`, counted from 1, or nil.
 local function place_of(recent, wanted)
@@ -198,7 +208,7 @@ for i = FIRST, #ARGV, 3 do
     -- Of several operations on one key, the last one's result is told.
     if ARGV[i + 4] == ARGV[i + 1] then
       name = nil
-    elseif value and string.byte(flagged) == 0 then
+    elseif tells and value and string.byte(flagged) == 0 then
       told = told or {}
       told[#told + 1] = name
       told[#told + 1] = value
@@ -219,10 +229,22 @@ end
 if #names > 0 then return conflict(names) end
 if renewal and redis.call('EXISTS', KEYS[6]) == 1 then return {'taken'} end
 local anew = renewal and ARGV[12] ~= ''
-local listed = KEYS[7] and was[7] and redis.call('HMGET', KEYS[7], was[7], 'rev')
+local listed = renewal and KEYS[7] and was[7] and redis.call('HMGET', KEYS[7], was[7], 'rev')
+
+-- Fewer entries are not even measured: that is what waits while PostgreSQL keeps up.
+local full = overflow and redis.call('XLEN', KEYS[4]) >= 128
+  and redis.call('MEMORY', 'USAGE', KEYS[4]) >= tonumber(budget)
+if full and overflow == 'b' then return {'full'} end
+if full then
+  redis.call('HINCRBY', KEYS[7], 'changes', 1)
+  redis.call('HSETNX', KEYS[7], 'since', at)
+  redis.call('HSET', KEYS[7], 'until', at)
+  -- Who watches is told all the same.
+  text = string.sub(text, 1, begin - 1)
+end
 
 -- The audit entry is the first write: a script that fails here has changed nothing.
-tell(KEYS[4], KEYS[5], string.format('%.0f', version), head, ARGV[6], unpack(told or {}))
+tell(KEYS[4], KEYS[5], string.format('%.0f', version), head, text, unpack(told or {}))
 if ARGV[7] == '1' then
   for _, name in ipairs(redis.call('HKEYS', session)) do
     if string.byte(name) == 46 then redis.call('HDEL', session, name) end

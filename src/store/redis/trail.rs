@@ -1,0 +1,47 @@
+//! What a store tells the trail.
+
+use crate::{
+    audit::{AuditDetail, AuditOverflow, Payload},
+    id::ShardCount,
+};
+
+/// How the store keeps its trail.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Trail {
+    pub(super) on: bool,
+    pub(super) detail: AuditDetail,
+    /// Bytes that entries may take while they wait, over all shards.
+    pub(super) budget: u64,
+    pub(super) overflow: AuditOverflow,
+}
+
+impl Default for Trail {
+    fn default() -> Self {
+        Self {
+            on: false,
+            detail: AuditDetail::default(),
+            budget: 512 << 20,
+            overflow: AuditOverflow::default(),
+        }
+    }
+}
+
+impl Trail {
+    /// An entry as JSON.
+    pub(super) fn entry(&self, payload: Payload<'_>) -> String {
+        match self.detail {
+            AuditDetail::Values => payload.to_json(),
+            AuditDetail::Names => payload.names_only().to_json(),
+        }
+    }
+
+    /// What is told of a change that the trail may leave out, or that is refused, when too much waits already.
+    pub(super) fn limited(&self, shards: ShardCount, told: String) -> String {
+        let then = match self.overflow {
+            _ if !self.on => return told,
+            AuditOverflow::Shed => 's',
+            AuditOverflow::Block => 'b',
+        };
+        format!("{then}{} {told}", self.budget / u64::from(shards.get()))
+    }
+}
