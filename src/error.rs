@@ -42,6 +42,8 @@ pub enum ErrorKind {
     InvalidKey,
     /// The session would pass a limit: bytes, number of keys, or nesting depth.
     Limit,
+    /// The change is made, and fewer replicas than asked for have it: a failover may undo it.
+    NotReplicated,
     /// The session was not loaded yet: call `load().await` first.
     NotLoaded,
     /// The response head has left, so nobody will commit this change, or nothing is left that could carry a
@@ -90,6 +92,7 @@ impl fmt::Display for Error {
             ErrorKind::Decode => "a session value is not of the asked type",
             ErrorKind::InvalidKey => "a session key's name is not allowed",
             ErrorKind::Limit => "the session would pass its limits",
+            ErrorKind::NotReplicated => "stored, but too few replicas have it yet",
             ErrorKind::NotLoaded => "the session was not loaded: call `load().await` first",
             ErrorKind::AfterCommit => "the response head has left, and with it what this needs",
             ErrorKind::NotApplicable => "the operation does not fit the stored value",

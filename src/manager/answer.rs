@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind};
 /// Status and text: what kind of error it was and nothing of its cause, which goes to the log.
 pub(crate) const fn answer(error: &Error) -> (u16, &'static str) {
     match error.kind() {
-        ErrorKind::Unavailable | ErrorKind::Random | ErrorKind::Mismatch => {
+        ErrorKind::Unavailable | ErrorKind::Random | ErrorKind::Mismatch | ErrorKind::NotReplicated => {
             (503, "Sessions are out of reach at the moment. Please try again.\n")
         }
         ErrorKind::Limit => (413, "The session is full.\n"),

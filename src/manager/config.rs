@@ -7,7 +7,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     header::Transport,
     session::{Limits, ListedAddress, ReplayPolicy, Settings},
-    store::{CapPolicy, Policy, SessionCap},
+    store::{CapPolicy, Durability, Policy, SessionCap},
 };
 
 /// How many sessions of a user a cap may allow.
@@ -169,6 +169,14 @@ impl SessionConfig {
     pub fn with_memory_of_ends(mut self, remember: Duration) -> Result<Self> {
         self.settings.remember = in_range("memory of ends", remember)?;
         Ok(self)
+    }
+
+    /// How sure a sign-in, a sign-out and [`reauthenticate`](crate::session::Session::reauthenticate) must be
+    /// before they are answered. Default: [`Durability::Fast`].
+    #[must_use]
+    pub fn with_durability(mut self, durability: Durability) -> Self {
+        self.settings.durability = durability;
+        self
     }
 
     /// How often [`Session::until_ended`](crate::session::Session::until_ended) looks whether the session is still

@@ -12,7 +12,8 @@ use crate::{
 #[non_exhaustive]
 pub enum Refusal {
     /// The store is out of reach: 503. Before the handler ran, or after it, with nothing committed as
-    /// far as is known; the client's cookie is left as it is.
+    /// far as is known; the client's cookie is left as it is. Or too few replicas have what was committed, and
+    /// [that is refused](crate::store::TooFew::Refuse): then the cookie is set or removed as it would be.
     Unavailable {
         /// For the log. It holds no token and no value.
         error: Error,
@@ -41,7 +42,7 @@ pub enum Refusal {
 impl Refusal {
     pub(super) fn from_error(error: Error, retry_after: Duration) -> Self {
         match error.kind() {
-            ErrorKind::Unavailable | ErrorKind::Random | ErrorKind::Mismatch => {
+            ErrorKind::Unavailable | ErrorKind::Random | ErrorKind::Mismatch | ErrorKind::NotReplicated => {
                 Self::Unavailable { error, retry_after }
             }
             _ => Self::Failed(error),

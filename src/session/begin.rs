@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::{
     Login, Session,
     commit::{Job, Outcome, Step, gone},
-    device,
+    device, replicated,
     state::{CookieAction, Pending},
 };
 use crate::{
@@ -72,6 +72,8 @@ pub(super) fn created(
     state.settle(pending, Some(Box::new(record)));
     state.ended = None;
     state.cookie = CookieAction::Issue(token.clone(), create.absolute);
+    drop(state);
+    replicated::done(session, &pending.job);
     Step::Settled
 }
 

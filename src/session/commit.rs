@@ -16,6 +16,7 @@ use super::{
     Session,
     begin::{create, created, listing, login},
     carry::first_values,
+    replicated,
     state::{CookieAction, Intent, Pending},
 };
 use crate::{
@@ -79,6 +80,7 @@ pub(crate) async fn commit(session: &Session) -> Result<Outcome> {
     let deadline = Instant::now() + settings.replay;
     let (mut moves, mut tries) = (0, 0);
     loop {
+        replicated::wait(session).await?;
         let stale = session.state().stale_writes(settings.policy);
         if !stale.is_empty() {
             return Ok(Outcome::Conflict(stale));
@@ -224,6 +226,9 @@ pub(super) async fn run(session: &Session, pending: Pending) -> Result<Step> {
         Job::End(end) => match store.end(end).await? {
             Finished::Moved(to) => Ok(moved(session, to)),
             answer => {
+                if matches!(answer, Finished::Ended { .. }) {
+                    replicated::done(session, &pending.job);
+                }
                 let mut state = session.state();
                 state.settle(&pending, None);
                 state.ended = Some(match answer {
@@ -268,6 +273,8 @@ fn committed(
             if let Some(token) = token {
                 state.cookie = CookieAction::Issue(token.clone(), remaining);
             }
+            drop(state);
+            replicated::done(session, &pending.job);
             Ok(Step::Settled)
         }
         Committed::Conflict { current, .. } | Committed::Behind { current, .. }

@@ -21,7 +21,7 @@ use crate::{
     header::Carrier,
     id::{Address, SessionRef},
     record::{Authentication, EndReason, Ended, FieldName, Json, Version},
-    store::{Loaded, Policy, Touch},
+    store::{Durability, Loaded, Policy, Touch},
 };
 
 /// A request's session. Clones are handles to the same one, and may go to other tasks.
@@ -354,12 +354,19 @@ impl Session {
         self.state().policy = Some(policy);
     }
 
+    /// How sure everything must be that this request changes, instead of the layer's
+    /// [durability](crate::manager::SessionConfig::with_durability), which is for sign-ins and sign-outs.
+    pub fn set_durability(&self, durability: Durability) {
+        self.state().durability = Some(durability);
+    }
+
     /// Commits now and tells the outcome. The layer commits whatever comes after.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Unavailable`] and the like: the changes stay in this handle, and saving again is
-    /// safe: what the store had done already is not done twice. [`ErrorKind::AfterCommit`] on a
+    /// safe: what the store had done already is not done twice. [`ErrorKind::NotReplicated`] where too few
+    /// replicas have it and that is [refused](crate::store::TooFew::Refuse). [`ErrorKind::AfterCommit`] on a
     /// [detached](Self::detach) handle of a request that had no session.
     pub async fn save(&self) -> Result<Saved> {
         self.load().await?;

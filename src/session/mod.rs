@@ -52,6 +52,7 @@ mod live;
 mod login;
 mod operate;
 mod replay;
+mod replicated;
 mod sessions;
 mod settings;
 mod state;

@@ -6,7 +6,7 @@ use super::{Limits, ListedAddress, ReplayPolicy};
 use crate::{
     error::Result,
     id::{IdleClass, Shard, Token},
-    store::{ErasedStore, Policy, SessionCap, SessionStore},
+    store::{Durability, ErasedStore, Policy, SessionCap, SessionStore},
 };
 
 /// How sessions live and what they may hold.
@@ -22,6 +22,7 @@ pub(crate) struct Settings {
     pub(crate) on_replay: ReplayPolicy,
     /// How often something that stays open looks whether its session is still there.
     pub(crate) recheck: Duration,
+    pub(crate) durability: Durability,
     pub(crate) cap: Option<SessionCap>,
     pub(crate) listed_address: ListedAddress,
 }
@@ -48,6 +49,7 @@ impl Default for Settings {
             replay: Duration::from_secs(1),
             on_replay: ReplayPolicy::default(),
             recheck: Duration::from_secs(15),
+            durability: Durability::Fast,
             cap: None,
             listed_address: ListedAddress::default(),
         }

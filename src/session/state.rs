@@ -20,7 +20,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     id::Token,
     record::{Change, Delta, EndReason, Ended, FieldName, Json, Record, Write},
-    store::Policy,
+    store::{Confirm, Durability, Policy, TooFew},
 };
 
 /// Makes a key's value from the one before; runs again when that one turns out to be outdated.
@@ -53,6 +53,10 @@ pub(crate) struct State {
     pub(super) intent: Option<Intent>,
     /// A change under way: it is asked for again, under the same id, until an answer is there.
     pub(super) pending: Option<Pending>,
+    /// What the handler wants of all that it changes, instead of the layer's durability.
+    pub(super) durability: Option<Durability>,
+    /// Changes that were made, and that replicas must have before they are answered.
+    pub(super) unconfirmed: Vec<(Confirm, TooFew)>,
     pub(super) cookie: CookieAction,
     /// Whether the response depends on the session.
     pub(super) accessed: bool,
@@ -106,8 +110,10 @@ impl State {
     /// Starts again from `fresh`, which the store just answered. What the response owes stays.
     pub(super) fn replace(&mut self, fresh: Self) {
         let cookie = std::mem::take(&mut self.cookie);
-        let (accessed, closed, policy) = (self.accessed, self.closed, self.policy);
-        *self = Self { cookie, accessed, closed, policy, ..fresh };
+        let unconfirmed = std::mem::take(&mut self.unconfirmed);
+        let (accessed, closed, policy, durability) =
+            (self.accessed, self.closed, self.policy, self.durability);
+        *self = Self { cookie, unconfirmed, accessed, closed, policy, durability, ..fresh };
     }
 
     /// Every access goes through here: it marks the response as depending on the session.
@@ -190,6 +196,7 @@ impl State {
 
     pub(super) fn wants_commit(&self, delta_too: bool) -> bool {
         self.pending.is_some()
+            || !self.unconfirmed.is_empty()
             || self.ending.is_some()
             || (delta_too && (self.intent.is_some() || !self.is_unchanged()))
     }

@@ -3,8 +3,8 @@
 use std::{pin::Pin, time::Duration};
 
 use super::{
-    Commit, Committed, Create, Created, End, Finished, Loaded, Raise, Reserved, Revocation, Revoked,
-    SessionStore, Touch,
+    Commit, Committed, Confirm, Confirmed, Create, Created, End, Finished, Loaded, Raise, Reserved,
+    Revocation, Revoked, SessionStore, Touch,
 };
 use crate::{
     error::Error,
@@ -26,6 +26,7 @@ pub(crate) trait ErasedStore: Send + Sync {
     fn sessions_of<'a>(&'a self, user: &'a str) -> Answer<'a, Vec<SessionInfo>>;
     fn revoke<'a>(&'a self, revocation: &'a Revocation) -> Answer<'a, Revoked>;
     fn raise_epoch<'a>(&'a self, raise: &'a Raise) -> Answer<'a, u64>;
+    fn confirm<'a>(&'a self, confirm: &'a Confirm) -> Answer<'a, Confirmed>;
     fn subscribe<'a>(&'a self, watch: &'a Watch) -> Answer<'a, SessionEvents>;
 }
 
@@ -68,6 +69,10 @@ impl<S: SessionStore> ErasedStore for S {
 
     fn raise_epoch<'a>(&'a self, raise: &'a Raise) -> Answer<'a, u64> {
         Box::pin(SessionStore::raise_epoch(self, raise))
+    }
+
+    fn confirm<'a>(&'a self, confirm: &'a Confirm) -> Answer<'a, Confirmed> {
+        Box::pin(SessionStore::confirm(self, confirm))
     }
 
     fn subscribe<'a>(&'a self, watch: &'a Watch) -> Answer<'a, SessionEvents> {

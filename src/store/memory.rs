@@ -13,8 +13,8 @@ use std::{
 
 use self::index::Users;
 use super::{
-    Commit, Committed, Create, Created, End, Finished, GRACE_AFTER_USE, Loaded, Policy, Raise, Reserved,
-    Revocation, Revoked, SessionStore, Touch,
+    Commit, Committed, Confirm, Confirmed, Create, Created, End, Finished, GRACE_AFTER_USE, Loaded, Policy,
+    Raise, Reserved, Revocation, Revoked, SessionStore, Touch,
 };
 use crate::{
     audit::{Entry, Payload},
@@ -205,6 +205,10 @@ impl SessionStore for MemoryStore {
     async fn raise_epoch(&self, raise: &Raise) -> Result<u64, Error> {
         let now = self.clock.now();
         Ok(self.lock().raise_epoch(raise, self.shards(), now, self.audit))
+    }
+
+    async fn confirm(&self, _: &Confirm) -> Result<Confirmed, Error> {
+        Ok(Confirmed::Replicated)
     }
 
     async fn subscribe(&self, watch: &Watch) -> Result<SessionEvents, Error> {

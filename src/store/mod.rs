@@ -25,6 +25,7 @@
 
 mod answer;
 mod change;
+mod durability;
 mod erased;
 mod memory;
 #[cfg(feature = "redis")]
@@ -37,6 +38,7 @@ pub use answer::{Committed, Created, Finished, Loaded};
 use change::check_count;
 pub use change::{Anew, Commit, Create, End, MAX_CHANGES, Policy, Renewal, SignIn};
 pub(crate) use change::{GRACE_AFTER_USE, REMEMBER};
+pub use durability::{Confirm, Confirmed, Durability, TooFew};
 pub(crate) use erased::ErasedStore;
 pub use memory::MemoryStore;
 #[cfg(feature = "redis")]
@@ -108,6 +110,20 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Voids every session there is, whoever's, by raising the epoch of all shards above the highest; answers
     /// the new one. On an error some shards may not be raised, and asking again raises all.
     fn raise_epoch(&self, raise: &Raise) -> impl Future<Output = Result<u64, Error>> + Send;
+
+    /// Waits until replicas have a change that was made. The embedded store has none and needs none.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](crate::error::ErrorKind::Config) where a store can't tell,
+    /// [`Unavailable`](crate::error::ErrorKind::Unavailable) while it can't be reached.
+    fn confirm(&self, confirm: &Confirm) -> impl Future<Output = Result<Confirmed, Error>> + Send {
+        let _ = confirm;
+        std::future::ready(Err(Error::msg(
+            ErrorKind::Config,
+            "this store can't wait for replicas: take `Durability::Fast`, or forward `confirm` to the store within",
+        )))
+    }
 
     /// Tells what happens to sessions from now on. When this has answered, every change that is made is told.
     ///

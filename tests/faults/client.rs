@@ -4,9 +4,10 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use cloakroom::{
     error::Error,
+    manager::SessionConfig,
     service::SessionLayer,
     session::{Key, Login, Session},
-    store::{RedisStore, SessionStore as _},
+    store::{Durability, RedisStore, SessionStore as _},
 };
 use http::{Request, Response, StatusCode, header};
 use tokio::{sync::Semaphore, task::JoinHandle};
@@ -36,6 +37,10 @@ pub struct Answer {
 impl Client {
     pub fn of(store: RedisStore) -> Self {
         Self { layer: SessionLayer::new(store), cookie: None, first: None }
+    }
+
+    pub fn with(store: RedisStore, config: SessionConfig) -> Self {
+        Self { layer: SessionLayer::with_config(store, config), cookie: None, first: None }
     }
 
     pub fn at(url: &str) -> Self {
@@ -195,6 +200,8 @@ fn act(session: &Session, path: &str) -> Result<String, Error> {
             "login" => session.login(Login::user("alice").carry_all())?,
             "logout" => session.logout()?,
             "renew" => session.renew()?,
+            "prove" => session.reauthenticate("otp")?,
+            "sure" => session.set_durability(Durability::replicated(1, TIMEOUT)?),
             "who" => return Ok(session.get::<String>("owner")?.unwrap_or_default()),
             "user" => return Ok(session.user().unwrap_or_default()),
             "ended" => return Ok(session.ended().map_or_else(String::new, |e| e.reason.as_str().to_owned())),

@@ -133,7 +133,7 @@ async fn what_was_not_replicated_never_happened() {
 
     // THE KNOWN LIMIT: a logout that no replica had heard of did not happen, and neither did the
     // renewal and the sign-in. Whoever kept the token from before is where he was then. Nothing but
-    // waiting for a replica at the logout can help (`Replicated(n)` in DESIGN.md).
+    // waiting for a replica at the logout can help: see `durability`.
     for mut client in [before_logout, before_renewal, before_login] {
         client.expect("/user", "").await;
         client.expect("/add", "2").await;

@@ -19,6 +19,7 @@ mod client;
 mod cluster;
 mod crowd;
 mod cuts;
+mod durability;
 mod eye;
 mod failover;
 mod forgetting;

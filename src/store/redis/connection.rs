@@ -82,9 +82,8 @@ impl Connection {
         self.attempt(&Question::Command(command), deadline).await?.map_err(failure)
     }
 
-    /// Another connection to the same place, for replies that may be large: on a shared one everything
+    /// Another connection to the same place, for replies that are large or late: on a shared one everything
     /// behind them waits.
-    #[cfg(feature = "audit")]
     pub(super) fn apart(&self) -> Self {
         Self::new(self.0.source.clone(), self.0.timeout)
     }

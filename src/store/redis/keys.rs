@@ -106,6 +106,11 @@ impl Keys {
         self.key(shard, "audit", "")
     }
 
+    /// What is written last before replicas are waited for.
+    pub(crate) fn mark(&self, shard: Shard) -> String {
+        self.key(shard, "mark", "")
+    }
+
     /// The log of events, and the channel that rings for it.
     pub(crate) fn log(&self, shard: Shard) -> String {
         self.key(shard, "ev", "")

@@ -15,6 +15,7 @@
 //! | `NS:{TAG}:r:HASH` | hash | what a sign-in carries over, in case its reply is lost | a minute |
 //! | `NS:{TAG}:u:USER` | hash | a user's sessions by their handles; `USER` is hashed like `HASH` | until the deadline of the youngest |
 //! | `NS:{TAG}:epoch` | string | sessions made under a lower number are void | for ever |
+//! | `NS:{TAG}:mark` | string | written behind a change that replicas must have, see `Durability` | for ever |
 //! | `NS:{TAG}:ev` | stream | the last events, about 10,000; also the name of the channel that tells them | for ever |
 //! | `NS:{TAG}:audit` | stream | audit entries that are not in PostgreSQL yet | until they are |
 //! | `NS:{TAG}:shed` | hash | how many changes were left out of the trail, since when and until when | until the trail tells it |
@@ -39,6 +40,7 @@
 //! | list a user's sessions | `HGETALL`; `PTTL` of each, `GET`, `HGET`, `TIME` in one pipeline | 2 |
 //! | revoke one | `HMGET` of its entry, `EVALSHA` revoke | 2 |
 //! | raise the epoch | `GET` and `EVALSHA` epoch for each shard | 2 for each shard |
+//! | wait for replicas | `EVAL` confirm, `WAIT` in one pipeline, on one of four connections of their own | 1 |
 //! | revoke all or all others | `HGETALL`, `EVALSHA` revoke for each 500; again if a sign-in came between | 2 |
 //!
 //! What a script changes besides its own session is read before, so that each of its keys is declared, and the
@@ -62,6 +64,7 @@ mod epoch;
 mod index;
 mod keys;
 mod load;
+mod replicas;
 mod revoke;
 mod setup;
 mod trail;
@@ -77,8 +80,8 @@ pub(crate) use keys::Keys;
 use trail::Trail;
 
 use super::{
-    Commit, Committed, Create, Created, End, Finished, Loaded, Raise, Reserved, Revocation, Revoked,
-    SessionStore, Touch,
+    Commit, Committed, Confirm, Confirmed, Create, Created, End, Finished, Loaded, Raise, Reserved,
+    Revocation, Revoked, SessionStore, Touch,
 };
 use crate::{
     audit::Payload,
@@ -108,6 +111,7 @@ pub struct RedisStore {
     trail: Trail,
     /// Where events are on.
     events: Option<Arc<Bell>>,
+    replicas: replicas::Replicas,
     set_up: Arc<OnceCell<()>>,
 }
 
@@ -146,7 +150,14 @@ impl RedisStore {
 
     fn from_parts(keys: Keys, connection: Connection, trail: Trail, events: bool) -> Self {
         let events = events.then(Arc::default);
-        Self { keys, connection, trail, events, set_up: Arc::default() }
+        Self {
+            keys,
+            connection,
+            trail,
+            events,
+            replicas: replicas::Replicas::default(),
+            set_up: Arc::default(),
+        }
     }
 
     /// The queue that this store's changes go into, for an `AuditWriter`. It has a connection of its own.
@@ -224,6 +235,11 @@ impl SessionStore for RedisStore {
     #[tracing::instrument(level = "debug", name = "session.raise_epoch", skip_all)]
     async fn raise_epoch(&self, raise: &Raise) -> Result<u64, Error> {
         epoch::raise(self.prepared().await?, raise).await
+    }
+
+    #[tracing::instrument(level = "debug", name = "session.confirm", skip_all, fields(session = %confirm.at.reference))]
+    async fn confirm(&self, confirm: &Confirm) -> Result<Confirmed, Error> {
+        replicas::confirm(self.prepared().await?, confirm).await
     }
 
     async fn subscribe(&self, watch: &Watch) -> Result<SessionEvents, Error> {
