@@ -6,7 +6,10 @@ use cloakroom::{
     audit::RequestContext,
     id::{Address, EventId, IdleClass, SessionRef, ShardCount},
     record::{Base, Change, Delta, FieldName, Json, Write},
-    store::{Commit, Committed, Create, Created, Loaded, Policy, RedisStore, SessionStore as _, Touch},
+    store::{
+        Commit, Committed, Create, Created, Loaded, Policy, RedisStore, SessionStore as _, Touch,
+        redis::RedisStoreBuilder,
+    },
 };
 use redis::{RedisResult, aio::MultiplexedConnection, cluster_async::ClusterConnection};
 
@@ -32,15 +35,21 @@ impl Place {
     }
 
     pub(crate) async fn store(&self, namespace: &str, audit: bool) -> RedisStore {
+        ready(self.builder(namespace).audit(audit)).await
+    }
+
+    /// One that tells events.
+    pub(crate) async fn telling(&self, namespace: &str) -> RedisStore {
+        ready(self.builder(namespace).events(true)).await
+    }
+
+    fn builder(&self, namespace: &str) -> RedisStoreBuilder {
         let builder = match self {
             Self::One(redis) => RedisStore::builder(redis.url()),
             Self::Cluster(cluster) => RedisStore::cluster(cluster.urls()),
         };
         // The first commit after a fill must not fail for a slow machine.
-        let builder = builder.namespace(namespace).audit(audit).timeout(Duration::from_secs(10));
-        let store = builder.build().unwrap();
-        store.ready().await.unwrap();
-        store
+        builder.namespace(namespace).timeout(Duration::from_secs(10))
     }
 
     pub(crate) async fn bare(&self) -> Bare {
@@ -55,6 +64,12 @@ impl Place {
             }
         }
     }
+}
+
+async fn ready(builder: RedisStoreBuilder) -> RedisStore {
+    let store = builder.build().unwrap();
+    store.ready().await.unwrap();
+    store
 }
 
 /// What a bare command costs on the same kind of connection.

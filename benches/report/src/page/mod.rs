@@ -1,5 +1,6 @@
 //! The page: what was compared first, then what it costs inside, then how to repeat it.
 
+mod events;
 mod growth;
 mod micro;
 mod peers;
@@ -14,6 +15,7 @@ pub(crate) fn of(raw: &Raw) -> String {
     let sections = [
         ("Beside other libraries", peers::section(raw)),
         ("Load and commit", store::section(raw)),
+        ("Events", events::section(raw)),
         ("Growth", growth::section(raw)),
         ("Without Redis", micro::section(raw)),
         ("Runs", runs::section(raw)),
