@@ -1,7 +1,7 @@
 //! When PostgreSQL stays away and too much waits.
 
 /// What becomes of a change when the entries that wait in Redis have used up their
-/// [budget](crate::store::redis::RedisStoreBuilder::audit_budget).
+/// budget, `RedisStoreBuilder::audit_budget`.
 ///
 /// It is about changes of keys only. That a session began, moved to another token or ended is told in any case,
 /// until Redis itself is full: a PostgreSQL that is down logs nobody out and refuses no sign-in.

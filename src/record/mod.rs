@@ -2,7 +2,7 @@
 //! rules by which a delta meets a record that changed meanwhile.
 //!
 //! Pure data and pure functions. [`MemoryStore`](crate::store::MemoryStore) runs the rules itself;
-//! [`RedisStore`](crate::store::RedisStore) has the same rules in its commit script, and one suite
+//! `RedisStore` has the same rules in its commit script, and one suite
 //! holds both to them.
 
 mod delta;
