@@ -155,6 +155,7 @@ fn deltas(bench: &mut Criterion) {
                 delta: delta.clone(),
                 policy: Policy::Merge,
                 idle: IDLE,
+                touch: Touch::Refresh,
                 renewal: None,
                 user: None,
                 context: Arc::new(RequestContext::default()),

@@ -38,7 +38,8 @@ pub enum ErrorKind {
     Encode,
     /// The value under this key is not of the asked type. The session and its other keys are fine.
     Decode,
-    /// A key's name is empty, longer than 128 bytes, or has control characters.
+    /// A key's name is empty, longer than 128 bytes, has control characters, or begins with `:`, as the crate's
+    /// own do.
     InvalidKey,
     /// The session would pass a limit: bytes, number of keys, or nesting depth.
     Limit,

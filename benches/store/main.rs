@@ -14,6 +14,7 @@
     reason = "a benchmark may stop"
 )]
 
+#[allow(dead_code, reason = "no events here")]
 #[path = "../support/mod.rs"]
 mod support;
 mod window;

@@ -167,6 +167,7 @@ impl Commits {
             delta: delta([("counter", self.base.version.to_string())]),
             policy: Policy::Merge,
             idle: IDLE,
+            touch: Touch::Refresh,
             renewal: None,
             user: None,
             context: Arc::clone(&self.context),

@@ -39,8 +39,36 @@ impl<const SECONDS: u64> FromRequest for RequireFresh<SECONDS> {
         let who = Authenticated::from_request(request, payload);
         Box::pin(async move {
             let who = who.await.map_err(FreshRejection::Authenticated)?;
-            let most = Duration::from_secs(SECONDS);
-            if who.session().is_fresh(most) { Ok(Self(who)) } else { Err(FreshRejection::Stale(most)) }
+            let fresh = who.session().require_fresh(Duration::from_secs(SECONDS));
+            fresh.map(|()| Self(who)).map_err(FreshRejection::Stale)
+        })
+    }
+}
+
+/// [`Authenticated`] by more than being [remembered](crate::session::Grade::Remembered): see
+/// [`is_fully_authenticated`](Session::is_fully_authenticated). Otherwise as [`RequireFresh`], whose challenge
+/// says then what a remembered session lacks.
+///
+/// ```
+/// use cloakroom::actix::FullyAuthenticated;
+///
+/// async fn orders(FullyAuthenticated(who): FullyAuthenticated) -> String {
+///     format!("the orders of {}", who.user())
+/// }
+/// # let _ = actix_web::web::get().to(orders);
+/// ```
+#[derive(Clone, Debug)]
+pub struct FullyAuthenticated(pub Authenticated);
+
+impl FromRequest for FullyAuthenticated {
+    type Error = FreshRejection;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Self::Error>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let who = Authenticated::from_request(request, payload);
+        Box::pin(async move {
+            let who = who.await.map_err(FreshRejection::Authenticated)?;
+            who.session().require_full().map(|()| Self(who.clone())).map_err(FreshRejection::Stale)
         })
     }
 }

@@ -42,6 +42,9 @@
 //! | [`Authenticated`] | it, with somebody signed in | 401, too |
 //! | [`MaybeAuthenticated`] | that or nobody | never 401 |
 //! | [`RequireFresh<300>`](RequireFresh) | [`Authenticated`], for 300 s at most | 401 with a step-up challenge |
+//! | [`FullyAuthenticated`] | [`Authenticated`] by more than being remembered | 401 with a step-up challenge |
+//! | [`PendingAuthentication`] | the session of whoever passed the first of two factors | 401 |
+//! | [`SessionEnded`] | why the session before is no more, or `None` | never 401 |
 //!
 //! Take [`MaybeAuthenticated`] and not `Option<Authenticated>`: actix-web makes `None` of every
 //! rejection, so that with [lazy loading](crate::manager::Load::Lazy) a store that is out of reach, and
@@ -53,6 +56,29 @@
 //! another, with cookies of different names, are two sessions, of which a handler gets the inner one.
 //! Middleware that is to use the session is wrapped before this one, since actix-web runs the one that
 //! was wrapped last first.
+//!
+//! What a page polls by itself should keep no session alive. The middleware decides that before it loads, so no
+//! extractor can; [`with_touch_by`](crate::manager::SessionConfig::with_touch_by) does by the path, or such a scope
+//! or resource has a middleware of its own, beside that of the others:
+//!
+//! ```
+//! use actix_web::{App, web};
+//! use cloakroom::{
+//!     actix::SessionMiddleware, manager::SessionConfig, session::Session, store::{MemoryStore, Touch},
+//! };
+//!
+//! async fn expires_in(session: Session) -> String {
+//!     session.expires_in().map_or(0, |left| left.as_secs()).to_string()
+//! }
+//!
+//! let store = MemoryStore::new();
+//! let peeking = SessionConfig::default().with_touch(Touch::Peek);
+//! let polled = web::resource("/session/expires-in")
+//!     .wrap(SessionMiddleware::with_config(store.clone(), peeking))
+//!     .route(web::get().to(expires_in));
+//! let others = web::scope("").wrap(SessionMiddleware::new(store));
+//! let app = App::new().service(polled).service(others);
+//! ```
 //!
 //! All workers share the store's connections, and a connection is driven by the thread that opened it:
 //! `store.ready().await?` before the server starts makes that the main thread. After a reconnect it is
@@ -90,21 +116,25 @@
 //! [`HttpResponse::from_error`]: actix_web::HttpResponse::from_error
 
 mod authenticated;
+mod ended;
 mod error;
 mod fresh;
 mod future;
 mod head;
 mod headers;
 mod middleware;
+mod pending;
 mod refused;
 mod reply;
 mod session;
 mod session_service;
 
 pub use authenticated::{Authenticated, AuthenticatedRejection, MaybeAuthenticated};
-pub use fresh::{FreshRejection, RequireFresh};
+pub use ended::SessionEnded;
+pub use fresh::{FreshRejection, FullyAuthenticated, RequireFresh};
 pub use future::ResponseFuture;
 pub use middleware::SessionMiddleware;
+pub use pending::PendingAuthentication;
 pub use reply::{Reply, TextBody};
 pub use session::SessionRejection;
 pub use session_service::SessionService;

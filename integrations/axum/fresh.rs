@@ -35,8 +35,34 @@ impl<S: Send + Sync, const SECONDS: u64> FromRequestParts<S> for RequireFresh<SE
         let who = <Authenticated as FromRequestParts<S>>::from_request_parts(parts, state)
             .await
             .map_err(FreshRejection::Authenticated)?;
-        let most = Duration::from_secs(SECONDS);
-        if who.session().is_fresh(most) { Ok(Self(who)) } else { Err(FreshRejection::Stale(most)) }
+        let fresh = who.session().require_fresh(Duration::from_secs(SECONDS));
+        fresh.map(|()| Self(who)).map_err(FreshRejection::Stale)
+    }
+}
+
+/// [`Authenticated`] by more than being [remembered](crate::session::Grade::Remembered): see
+/// [`is_fully_authenticated`](Session::is_fully_authenticated). Otherwise as [`RequireFresh`], whose challenge
+/// says then what a remembered session lacks.
+///
+/// ```
+/// use cloakroom::axum::FullyAuthenticated;
+///
+/// async fn orders(FullyAuthenticated(who): FullyAuthenticated) -> String {
+///     format!("the orders of {}", who.user())
+/// }
+/// # let _: axum::routing::MethodRouter = axum::routing::get(orders);
+/// ```
+#[derive(Clone, Debug)]
+pub struct FullyAuthenticated(pub Authenticated);
+
+impl<S: Send + Sync> FromRequestParts<S> for FullyAuthenticated {
+    type Rejection = FreshRejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let who = <Authenticated as FromRequestParts<S>>::from_request_parts(parts, state)
+            .await
+            .map_err(FreshRejection::Authenticated)?;
+        who.session().require_full().map(|()| Self(who.clone())).map_err(FreshRejection::Stale)
     }
 }
 

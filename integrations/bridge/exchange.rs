@@ -102,6 +102,7 @@ impl<S: SessionStore> Bridge<S> {
             delta,
             policy,
             idle: life,
+            touch: Touch::Refresh,
             renewal: None,
             user: None,
             context: Arc::default(),

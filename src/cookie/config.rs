@@ -6,7 +6,7 @@ use cookie::Cookie;
 
 use crate::{
     error::{Error, ErrorKind, Result},
-    id::Token,
+    id::{IdleClass, Token},
 };
 
 /// When a browser sends the cookie along with requests from other sites.
@@ -106,7 +106,9 @@ impl CookieConfig {
     /// The `Set-Cookie` value that hands out a token.
     pub(crate) fn issue(&self, token: &Token, remaining: Duration) -> String {
         let mut line = format!("{}={}{}", self.name, token.expose(), self.attributes);
-        if let Some(max_age) = self.max_age {
+        // A remembered session is one that outlives the browser, whatever the others do.
+        let remembered = (token.idle_class() == IdleClass::REMEMBERED).then_some(MAX_AGE);
+        if let Some(max_age) = remembered.or(self.max_age) {
             // Never longer than the session can live: the server decides, the browser only forgets.
             line.push_str(&format!("; Max-Age={}", max_age.min(remaining).as_secs()));
         }
@@ -154,8 +156,9 @@ impl CookieBuilder {
         self
     }
 
-    /// Keeps the cookie over the end of the browser session ("remember me"), up to 400 days and never
-    /// longer than the session's absolute lifetime. Default: until the browser is closed.
+    /// Keeps the cookie of *every* session over the end of the browser, up to 400 days and never longer than
+    /// the session's absolute lifetime. Default: until the browser is closed, but for sessions that are
+    /// [remembered](crate::session::Login::remembered), which have their whole lifetime here.
     pub fn max_age(mut self, max_age: Duration) -> Self {
         self.max_age = Some(max_age.min(MAX_AGE));
         self

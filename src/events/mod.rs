@@ -19,6 +19,7 @@
 //!     match notice {
 //!         Notice::Event(event) => println!("{}: {}", event.kind, event.keys.join(", ")),
 //!         Notice::Missed => println!("look again: something was missed"),
+//!         _ => {}
 //!     }
 //! }
 //! # }

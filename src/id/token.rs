@@ -9,13 +9,25 @@ use super::{Address, SessionRef, Shard};
 use crate::error::{Error, ErrorKind};
 
 /// Index into the table of idle timeouts, carried in the token so that a load knows which TTL to
-/// refresh before it has read the session. 0 to 15; class 0 is the default timeout.
+/// refresh before it has read the session. 0 to 15; class 0 is the default timeout, and those without a name
+/// are as class 0.
+///
+/// It can't be chosen by whoever holds the token: another class makes another token, of which nothing is
+/// stored. So it also says of which kind a session is, where no key that a handler writes can.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdleClass(u8);
 
 impl IdleClass {
     /// How many classes there are.
     pub const COUNT: usize = 16;
+
+    /// Of sign-ins that are remembered over the end of the browser, see
+    /// [`Grade::Remembered`](crate::session::Grade::Remembered).
+    pub const REMEMBERED: Self = Self(1);
+
+    /// Of sessions that wait for a second factor, see
+    /// [`login_pending`](crate::session::Session::login_pending).
+    pub const PENDING: Self = Self(2);
 
     /// The class with this index, or `None` above 15.
     pub const fn new(index: u8) -> Option<Self> {

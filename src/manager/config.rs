@@ -1,17 +1,22 @@
 //! The settings of a layer.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use super::touch::TouchPolicy;
 use crate::{
     cookie::CookieConfig,
     error::{Error, ErrorKind, Result},
     header::Transport,
-    session::{Limits, ListedAddress, ReplayPolicy, Settings},
-    store::{CapPolicy, Durability, Policy, SessionCap},
+    session::{Lifetime, Limits, ListedAddress, ReplayPolicy, Settings},
+    store::{CapPolicy, Durability, Policy, SessionCap, Touch},
 };
 
 /// How many sessions of a user a cap may allow.
 const MAX_CAP: u32 = 1000;
+
+/// The index remembers for a little longer that all sessions of a user were revoked, so that a sign-in which
+/// began before is noticed: see `revoke.lua`.
+const MOST_PENDING: Duration = Duration::from_secs(60 * 60);
 
 /// When a session is loaded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -41,6 +46,7 @@ pub struct SessionConfig {
     pub(super) cookie: CookieConfig,
     pub(super) transport: Transport,
     pub(super) load: Load,
+    pub(super) touch: TouchPolicy,
     pub(super) settings: Settings,
     pub(super) cache_headers: bool,
     pub(super) commit_on_server_error: bool,
@@ -69,14 +75,48 @@ impl SessionConfig {
         self
     }
 
+    /// Whether requests count as activity. Default: [`Touch::Refresh`]. For a layer of its own around what a
+    /// page polls; [`with_touch_by`](Self::with_touch_by) is for one layer around everything.
+    ///
+    /// With [`Touch::Peek`] no request keeps a session alive, whether it reads or writes; what is left is what
+    /// [`expires_in`](crate::session::Session::expires_in) tells. A sign-in, a proof anew and
+    /// [`touch`](crate::session::Session::touch) are activity even so, and the absolute lifetime is none of
+    /// this.
+    #[must_use]
+    pub fn with_touch(mut self, touch: Touch) -> Self {
+        self.touch = TouchPolicy::Always(touch);
+        self
+    }
+
+    /// Decides for each request whether it counts as activity, by its method and its path without the query,
+    /// before the session is loaded: what a router knows of a request comes too late for that. Otherwise as
+    /// [`with_touch`](Self::with_touch).
+    ///
+    /// The path is the one that the layer sees, not decoded: inside of an axum `nest` it is without the prefix
+    /// of the nest, in actix-web it is always the whole one.
+    ///
+    /// ```
+    /// use cloakroom::{manager::SessionConfig, store::Touch};
+    ///
+    /// // A tab that is left open asks for news every ten seconds; its user may be gone for long.
+    /// let config = SessionConfig::default().with_touch_by(|_method, path| match path {
+    ///     "/notifications" | "/session/expires-in" => Touch::Peek,
+    ///     _ => Touch::Refresh,
+    /// });
+    /// ```
+    #[must_use]
+    pub fn with_touch_by(mut self, touch: impl Fn(&str, &str) -> Touch + Send + Sync + 'static) -> Self {
+        self.touch = TouchPolicy::By(Arc::new(touch));
+        self
+    }
+
     /// How long a session lives without a request. Default: one hour.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Config`] outside of one millisecond to 400 days.
     pub fn with_idle_timeout(mut self, idle: Duration) -> Result<Self> {
-        let idle = in_range("idle timeout", idle)?;
-        self.settings.idle = [idle; crate::id::IdleClass::COUNT];
+        self.settings.ordinary.idle = in_range("idle timeout", idle)?;
         Ok(self)
     }
 
@@ -86,7 +126,43 @@ impl SessionConfig {
     ///
     /// [`ErrorKind::Config`] outside of one millisecond to 400 days.
     pub fn with_absolute_timeout(mut self, absolute: Duration) -> Result<Self> {
-        self.settings.absolute = in_range("absolute timeout", absolute)?;
+        self.settings.ordinary.absolute = in_range("absolute timeout", absolute)?;
+        Ok(self)
+    }
+
+    /// How long a [remembered](crate::session::Login::remembered) sign-in lives without a request, and at
+    /// most. Default: 14 days and 30 days, which is what NIST SP 800-63B-4 allows at AAL1; it is no AAL2
+    /// session whatever the factors were. The store decides; the cookie's `Max-Age` only follows.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] outside of one millisecond to 400 days, and for an idle timeout beyond the
+    /// absolute one.
+    pub fn with_remembered_timeouts(mut self, idle: Duration, absolute: Duration) -> Result<Self> {
+        let idle = in_range("remembered idle timeout", idle)?;
+        let absolute = in_range("remembered absolute timeout", absolute)?;
+        if idle > absolute {
+            let text = format!("remembered idle timeout of {idle:?}: take the absolute {absolute:?} at most");
+            return Err(Error::msg(ErrorKind::Config, text));
+        }
+        self.settings.remembered = Lifetime { idle, absolute };
+        Ok(self)
+    }
+
+    /// How long a second factor is waited for after
+    /// [`login_pending`](crate::session::Session::login_pending); no request prolongs it. Default: ten minutes,
+    /// the most that NIST SP 800-63B-4, 3.1.3 allows for a code that was sent.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] outside of one millisecond to one hour.
+    pub fn with_pending_timeout(mut self, pending: Duration) -> Result<Self> {
+        let pending = in_range("pending timeout", pending)?;
+        if pending > MOST_PENDING {
+            let text = format!("pending timeout of {pending:?}: take one hour at most");
+            return Err(Error::msg(ErrorKind::Config, text));
+        }
+        self.settings.pending = pending;
         Ok(self)
     }
 
@@ -222,6 +298,7 @@ impl Default for SessionConfig {
             cookie: CookieConfig::default(),
             transport: Transport::default(),
             load: Load::default(),
+            touch: TouchPolicy::default(),
             settings: Settings::default(),
             cache_headers: true,
             commit_on_server_error: false,

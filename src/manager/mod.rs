@@ -12,6 +12,7 @@ mod dress;
 mod loopback;
 mod refusal;
 mod request;
+mod touch;
 mod turn;
 
 #[cfg(any(feature = "axum", feature = "actix"))]

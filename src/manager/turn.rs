@@ -9,7 +9,7 @@ use crate::{
     header::{self, Carrier, HeaderConfig, Transport},
     id::Address,
     session::{CookieAction, Engine, Outcome, Session, commit},
-    store::{SessionStore, Touch},
+    store::SessionStore,
 };
 
 /// A store and its configuration: what an adapter holds.
@@ -121,12 +121,13 @@ impl Manager {
             false if head.client_ip.is_some() || head.user_agent.is_some() => Arc::new(head.origin()),
             false => Arc::clone(&self.no_context),
         };
+        let touch = self.config.touch.of(head.method, head.path);
         let Some((presented, carrier)) = self.carried(head.cookies, tokens) else {
             tracing::warn!("a request with a session cookie and a session token in a header");
             return Opening::Refused(Refusal::TwoTokens);
         };
         let presented = self.accepted(presented, carrier);
-        let session = Session::new(Arc::clone(&self.engine), presented, carrier, Touch::Refresh, context);
+        let session = Session::new(Arc::clone(&self.engine), presented, carrier, touch, context);
         match presented {
             Some(_) if self.config.load == Load::Eager => Opening::Load(session),
             _ => Opening::Ready(session),

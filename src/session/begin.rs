@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::{
     Login, Session,
     commit::{Job, Outcome, Step, gone},
-    device, replicated,
-    state::{CookieAction, Pending},
+    device, factor, replicated,
+    state::{CookieAction, Intent, Pending},
 };
 use crate::{
     error::Result,
@@ -20,7 +20,8 @@ pub(super) async fn login(session: &Session, pending: &Pending) -> Result<Step> 
     let store = &session.inner.engine.store;
     let mut create = create.clone();
     let mut carried = BTreeMap::new();
-    if let Some(end) = end {
+    let Some(Intent::Login(login)) = &pending.intent else { return Ok(Step::Moved) };
+    if end.is_some() || login.outstanding {
         // A sign-in that is rejected must not cost the session that asks for it.
         let generation = match began.get() {
             Some(generation) => *generation,
@@ -30,8 +31,11 @@ pub(super) async fn login(session: &Session, pending: &Pending) -> Result<Step> 
             },
         };
         if let Some(listing) = create.sign_in.as_mut().and_then(|sign_in| sign_in.listing.as_mut()) {
-            listing.began = Some(generation);
+            // All the user's sessions may have been revoked between the first factor and the second.
+            listing.began = Some(login.began.map_or(generation, |first| first.min(generation)));
         }
+    }
+    if let Some(end) = end {
         match store.end(end).await? {
             Finished::Ended { event, fields, .. } => {
                 create.predecessor = Some((end.at.reference, event));
@@ -45,6 +49,9 @@ pub(super) async fn login(session: &Session, pending: &Pending) -> Result<Step> 
         }
     }
     create.delta = session.state().carry_over(pending, carried)?;
+    if login.outstanding {
+        create = factor::awaiting_second(create, login)?;
+    }
     let answer = store.create(&create).await?;
     Ok(created(session, pending, &create, token, answer))
 }
@@ -91,7 +98,7 @@ pub(super) fn create(session: &Session, token: &Token, delta: Delta, login: Opti
         at: token.address(),
         event: EventId::new(),
         idle: settings.idle(token.idle_class()),
-        absolute: settings.absolute,
+        absolute: settings.absolute(token.idle_class()),
         sign_in: login.map(|login| SignIn {
             user: login.user.clone(),
             method: login.method.clone(),
@@ -105,13 +112,14 @@ pub(super) fn create(session: &Session, token: &Token, delta: Delta, login: Opti
 }
 
 /// How the session that signs in appears in the user's list.
-pub(super) fn listing(session: &Session, before: Option<&Record>) -> Result<Listing> {
+pub(super) fn listing(session: &Session, login: &Login, before: Option<&Record>) -> Result<Listing> {
     let engine = &session.inner.engine;
     let settings = &engine.settings;
     Ok(Listing {
         handle: SessionHandle::generate(engine.random)?,
         address: session.inner.context.ip.and_then(|ip| settings.listed_address.of(ip)),
-        cap: settings.cap,
+        // It is no session of the user's yet, and takes no place among them.
+        cap: settings.cap.filter(|_| !login.outstanding),
         began: None,
         replaces: before.map(|record| record.address.reference),
         remember: settings.remember,

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    id::{Address, EventId, Token},
+    id::{Address, EventId, IdleClass, Token},
     record::{Authentication, Delta, EndReason, Ended, FieldName, History, Record},
     store::{Anew, Commit, Committed, Create, End, Finished, Generation, Policy, Renewal, SignIn},
 };
@@ -144,11 +144,11 @@ fn next(session: &Session) -> Result<Option<Pending>> {
             return next(session);
         }
         (None, Some(Intent::Login(login)), record) => {
-            let token = engine.token_for(Some(&login.user))?;
+            let token = engine.token_for(Some(&login.user), login.class())?;
             let end = record.as_deref().map(|record| end(session, record, EndReason::Replaced));
             let mut create = create(session, &token, Delta::default(), Some(login));
             if let Some(sign_in) = &mut create.sign_in {
-                sign_in.listing = Some(listing(session, record.as_deref())?);
+                sign_in.listing = Some(listing(session, login, record.as_deref())?);
             }
             Job::Login { end, create, token, began: OnceLock::new() }
         }
@@ -162,7 +162,7 @@ fn next(session: &Session) -> Result<Option<Pending>> {
             let anew = match (&intent, &user) {
                 (Some(Intent::Reauthenticate(method)), Some(user)) => {
                     let sign_in = SignIn { user: user.clone(), method: method.clone(), listing: None };
-                    Some(Anew { sign_in, absolute: settings.absolute })
+                    Some(Anew { sign_in, absolute: settings.absolute(at.class) })
                 }
                 _ => None,
             };
@@ -180,6 +180,7 @@ fn next(session: &Session) -> Result<Option<Pending>> {
                 delta,
                 policy,
                 idle: engine.settings.idle(at.class),
+                touch: session.inner.touch,
                 renewal,
                 user,
                 context: Arc::clone(&session.inner.context),
@@ -195,7 +196,7 @@ fn next(session: &Session) -> Result<Option<Pending>> {
             ));
         }
         (None, Some(Intent::Renew | Intent::Reauthenticate(_)) | None, None) => {
-            let token = engine.token_for(None)?;
+            let token = engine.token_for(None, IdleClass::default())?;
             let create = create(session, &token, first_values(&delta)?, None);
             Job::Create { create, token }
         }
@@ -255,18 +256,14 @@ fn committed(
     match answer {
         Committed::Committed { version, at, merged } => {
             let record = merged.or_else(|| state.advanced(version, commit.event, &commit.delta));
-            let superseded = state.record.as_ref().is_some_and(|record| record.superseded);
             let renewal = commit.renewal.as_ref();
             let record = record.map(|mut record| {
-                record.superseded = superseded;
                 record.address = renewal.map_or(commit.at, |renewal| renewal.to);
                 if let Some(anew) = renewal.and_then(|renewal| renewal.anew.as_ref()) {
                     record.authentication = Some(Authentication { at, method: anew.sign_in.method.clone() });
                     record.deadline = at.plus(anew.absolute);
                 }
-                record.loaded_at = at;
-                record.expires_in = commit.idle.min(record.deadline.since(at));
-                record
+                state.as_known(commit, Record { loaded_at: at, ..*record })
             });
             let remaining = record.as_ref().map(|record| record.deadline.since(at)).unwrap_or_default();
             state.settle(pending, record);
@@ -280,14 +277,13 @@ fn committed(
         Committed::Conflict { current, .. } | Committed::Behind { current, .. }
             if pending.taking.is_some() =>
         {
-            let superseded = state.record.as_ref().is_some_and(|record| record.superseded);
+            let current = state.as_known(commit, *current);
             state.pending = None;
-            state.adopt(Box::new(Record { superseded, ..*current }));
+            state.adopt(current);
             Ok(Step::Again(Vec::new()))
         }
         Committed::Conflict { keys, current } => {
-            let superseded = state.record.as_ref().is_some_and(|record| record.superseded);
-            let current = Box::new(Record { superseded, ..*current });
+            let current = state.as_known(commit, *current);
             let named =
                 if keys.is_empty() { commit.delta.changes.keys().cloned().collect() } else { keys.clone() };
             let again = !keys.is_empty() && state.rebase(&keys, current, layer)?;
@@ -297,8 +293,7 @@ fn committed(
         // Nothing happened under this event, so it can be tried anew from the session as it is now. What
         // the request relied on is compared by value.
         Committed::Behind { current, never } if never && pending.since.elapsed() < SURELY => {
-            let superseded = state.record.as_ref().is_some_and(|record| record.superseded);
-            let current = Box::new(Record { superseded, ..*current });
+            let current = state.as_known(commit, *current);
             let outdated = match commit.policy {
                 Policy::Strict => commit.delta.changes.keys().cloned().collect(),
                 _ => state.outdated_writes(&commit.delta, &current),

@@ -11,6 +11,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{
     Engine, Key, Login, Outcome,
     commit::commit,
+    key::writable,
     replay::replayed,
     state::{CookieAction, Intent, State},
 };
@@ -39,7 +40,7 @@ pub(super) struct Inner {
     presented: Option<Address>,
     /// Where that stood, and so where a new token goes.
     carrier: Carrier,
-    touch: Touch,
+    pub(super) touch: Touch,
     /// Made by [`Session::detach`]: no response is left to carry a cookie.
     pub(super) detached: bool,
     state: Mutex<State>,
@@ -216,7 +217,7 @@ impl Session {
     ///
     /// [`ErrorKind::InvalidKey`] for a bad name.
     pub fn remove(&self, key: &str) -> Result<()> {
-        let name = FieldName::new(key)?;
+        let name = writable(key)?;
         self.state().open_to_write()?.remove(name);
         Ok(())
     }
@@ -268,11 +269,14 @@ impl Session {
     #[doc(alias = "sign_in")]
     #[doc(alias = "cycle_id")]
     pub fn login(&self, login: impl Into<Login>) -> Result<()> {
-        let login = login.into();
+        self.want_login("login", login.into())
+    }
+
+    pub(super) fn want_login(&self, what: &str, login: Login) -> Result<()> {
         if login.user.is_empty() || login.user.len() > 512 {
             return Err(Error::msg(ErrorKind::Limit, "a user id has 1 to 512 bytes"));
         }
-        self.refuse_detached("login")?;
+        self.refuse_detached(what)?;
         let mut state = self.state();
         let state = state.open_to_write()?;
         refuse_superseded(state)?;
@@ -338,7 +342,7 @@ impl Session {
         let signed_in = state.ending.is_none() && state.record.as_ref().is_some_and(|r| r.user.is_some());
         match &mut state.intent {
             // A sign-in of this very request moves the session anyway.
-            Some(Intent::Login(login)) => login.method = Some(method.into()),
+            Some(Intent::Login(login)) if !login.outstanding => login.method = Some(method.into()),
             _ if !signed_in => {
                 let text = "nobody is signed in: only a user who is can prove it again; see `login`";
                 return Err(Error::msg(ErrorKind::NotAuthenticated, text));
@@ -415,10 +419,12 @@ impl Session {
         self.seen().record.as_ref().map(|record| record.base.version)
     }
 
-    /// Who is signed in. Never anybody before the session is loaded.
+    /// Who is signed in. Never anybody before the session is loaded, nor while a second factor is
+    /// [outstanding](Self::login_pending).
     pub fn user(&self) -> Option<String> {
         let state = self.seen();
         match &state.intent {
+            Some(Intent::Login(login)) if login.outstanding => None,
             Some(Intent::Login(login)) => Some(login.user.clone()),
             _ if state.ending.is_some() => None,
             _ => state.record.as_ref()?.user.clone(),
@@ -428,20 +434,6 @@ impl Session {
     /// When and how the user signed in, once that is stored.
     pub fn authentication(&self) -> Option<Authentication> {
         self.seen().record.as_ref()?.authentication.clone()
-    }
-
-    /// Whether the user signed in, or proved it again, at most `most` ago, both by the store's clock. Never for
-    /// nobody.
-    pub fn is_fresh(&self, most: Duration) -> bool {
-        let state = self.seen();
-        match (&state.intent, &state.record) {
-            (Some(Intent::Login(_) | Intent::Reauthenticate(_)), _) => true,
-            (_, Some(record)) if state.ending.is_none() => {
-                let since = record.authentication.as_ref();
-                since.is_some_and(|since| record.loaded_at.since(since.at) <= most)
-            }
-            _ => false,
-        }
     }
 
     /// When the session began, by the store's clock.
@@ -464,7 +456,7 @@ impl Session {
         self.seen().ended.clone()
     }
 
-    fn seen(&self) -> MutexGuard<'_, State> {
+    pub(super) fn seen(&self) -> MutexGuard<'_, State> {
         let mut state = self.state();
         state.accessed = true;
         state

@@ -3,7 +3,11 @@
 use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use super::state::Target;
-use crate::{error::Result, record::FieldName, store::Policy};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    record::FieldName,
+    store::Policy,
+};
 
 /// The name of a session value together with its type, so that both are written once.
 ///
@@ -25,7 +29,9 @@ pub struct Key<T> {
 }
 
 impl<T> Key<T> {
-    /// A key. Its name is checked at the first write: 1 to 128 bytes without control characters.
+    /// A key. Its name is checked at the first write: 1 to 128 bytes without control characters, and no `:` in
+    /// front, which is how this crate's own keys begin. Whatever a handler lets a client choose as a name can't
+    /// become one of those.
     pub const fn new(name: &'static str) -> Self {
         Self { name: Cow::Borrowed(name), secret: false, policy: None, value: PhantomData }
     }
@@ -76,7 +82,7 @@ impl<T> Key<T> {
 
     /// The key as the state takes it.
     pub(super) fn target(&self) -> Result<Target> {
-        let name = FieldName::new(&self.name)?;
+        let name = writable(&self.name)?;
         Ok(Target { name, secret: self.secret, policy: self.policy })
     }
 
@@ -84,6 +90,26 @@ impl<T> Key<T> {
     pub(super) fn untyped(self) -> Key<()> {
         Key { name: self.name, secret: self.secret, policy: self.policy, value: PhantomData }
     }
+}
+
+/// A name that an application may write.
+pub(super) fn writable(name: &str) -> Result<FieldName> {
+    if name.starts_with(RESERVED) {
+        let text = format!("session key {:?}: names that begin with ':' are reserved", clipped(name));
+        return Err(Error::msg(ErrorKind::InvalidKey, text));
+    }
+    FieldName::new(name)
+}
+
+/// Whether an application sees a key of this name.
+pub(super) fn is_reserved(name: &str) -> bool {
+    name.starts_with(RESERVED)
+}
+
+const RESERVED: char = ':';
+
+fn clipped(name: &str) -> String {
+    name.chars().take(32).collect()
 }
 
 impl<T> From<&str> for Key<T> {

@@ -1,6 +1,7 @@
 //! Who signs in, and what comes along.
 
-use crate::record::FieldName;
+use super::key::is_reserved;
+use crate::{id::IdleClass, record::FieldName, store::Generation};
 
 /// A sign-in, for [`Session::login`](super::Session::login). A plain user id is one, too.
 ///
@@ -19,6 +20,11 @@ pub struct Login {
     pub(super) method: Option<String>,
     pub(super) device: Option<String>,
     pub(super) carry: Carry,
+    pub(super) remembered: bool,
+    /// A second factor is still to come: this signs nobody in.
+    pub(super) outstanding: bool,
+    /// When it began, where that was with a first factor in an earlier request.
+    pub(super) began: Option<Generation>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +36,8 @@ pub(super) enum Carry {
 impl Carry {
     pub(super) fn takes(&self, name: &FieldName) -> bool {
         match self {
+            // Ours are of one session, and its alone.
+            _ if is_reserved(name.as_str()) => false,
             Self::Keys(keys) => keys.iter().any(|key| key == name.as_str()),
             Self::All => true,
         }
@@ -52,7 +60,38 @@ impl Carry {
 impl Login {
     /// The application's id of the user. It is hashed before it becomes part of any Redis key.
     pub fn user(user: impl Into<String>) -> Self {
-        Self { user: user.into(), method: None, device: None, carry: Carry::Keys(Vec::new()) }
+        Self {
+            user: user.into(),
+            method: None,
+            device: None,
+            carry: Carry::Keys(Vec::new()),
+            remembered: false,
+            outstanding: false,
+            began: None,
+        }
+    }
+
+    /// Keeps the user signed in over the end of the browser ("remember me", which the user has to ask for): the
+    /// cookie gets a `Max-Age`, and the session has the
+    /// [timeouts](crate::manager::SessionConfig::with_remembered_timeouts) of a remembered one. It is of a
+    /// [lower grade](super::Grade::Remembered) for it: whoever sits down at that device weeks later has it, too.
+    ///
+    /// NIST SP 800-63B-4, 5.1.1 and the OWASP cheat sheet ask for cookies that are gone with the browser, which
+    /// is the default; so take this for what may be done at AAL1, and
+    /// [`is_fully_authenticated`](super::Session::is_fully_authenticated) for all else.
+    #[must_use]
+    pub fn remembered(mut self) -> Self {
+        self.remembered = true;
+        self
+    }
+
+    /// The kind of the session that it makes.
+    pub(super) fn class(&self) -> IdleClass {
+        match (self.outstanding, self.remembered) {
+            (true, _) => IdleClass::PENDING,
+            (_, true) => IdleClass::REMEMBERED,
+            _ => IdleClass::default(),
+        }
     }
 
     /// How the user proved it: the application's own word, for the trail and for step-up checks.

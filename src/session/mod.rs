@@ -28,6 +28,7 @@
 //! | only reads | nothing more: loading has refreshed the idle timeout |
 //! | writes | one commit of the changed keys, merged with what others changed meanwhile |
 //! | [`login`](Session::login) | a new session with a new token; the old token is dead at once |
+//! | [`login_pending`](Session::login_pending) | the same with nobody signed in, until the second factor is there |
 //! | [`renew`](Session::renew) | the same session under a new token |
 //! | [`logout`](Session::logout), [`destroy`](Session::destroy) | the session ends, whatever the response's status |
 //! | answers 5xx | commits nothing but an end |
@@ -45,6 +46,8 @@ mod begin;
 mod carry;
 mod commit;
 mod device;
+mod factor;
+mod grade;
 mod handle;
 mod key;
 mod limits;
@@ -61,11 +64,13 @@ mod take;
 pub use address::ListedAddress;
 pub use admin::SessionAdmin;
 pub(crate) use commit::{Outcome, commit};
+pub use factor::FirstFactor;
+pub use grade::Grade;
 pub use handle::{Saved, Session};
 pub use key::Key;
 pub use limits::Limits;
 pub use login::Login;
 pub use operate::{CounterKey, ListKey};
 pub use replay::ReplayPolicy;
-pub(crate) use settings::{Engine, Settings};
+pub(crate) use settings::{Engine, Lifetime, Settings};
 pub(crate) use state::CookieAction;

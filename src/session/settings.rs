@@ -12,8 +12,10 @@ use crate::{
 /// How sessions live and what they may hold.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) idle: [Duration; IdleClass::COUNT],
-    pub(crate) absolute: Duration,
+    pub(crate) ordinary: Lifetime,
+    pub(crate) remembered: Lifetime,
+    /// How long a second factor is waited for; no request prolongs it.
+    pub(crate) pending: Duration,
     pub(crate) grace: Duration,
     pub(crate) remember: Duration,
     pub(crate) limits: Limits,
@@ -27,21 +29,46 @@ pub(crate) struct Settings {
     pub(crate) listed_address: ListedAddress,
 }
 
+/// The two timeouts of a kind of session.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lifetime {
+    /// Without a request.
+    pub(crate) idle: Duration,
+    /// Whatever the activity.
+    pub(crate) absolute: Duration,
+}
+
 impl Settings {
     pub(crate) fn idle(&self, class: IdleClass) -> Duration {
-        self.idle.get(usize::from(class.index())).copied().unwrap_or(Self::IDLE)
+        self.lifetime(class).idle
     }
 
-    /// One hour: NIST SP 800-63B-4 allows it at AAL2.
-    const IDLE: Duration = Duration::from_secs(60 * 60);
+    pub(crate) fn absolute(&self, class: IdleClass) -> Duration {
+        self.lifetime(class).absolute
+    }
+
+    fn lifetime(&self, class: IdleClass) -> Lifetime {
+        match class {
+            IdleClass::REMEMBERED => self.remembered,
+            IdleClass::PENDING => Lifetime { idle: self.pending, absolute: self.pending },
+            _ => self.ordinary,
+        }
+    }
 }
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            idle: [Self::IDLE; IdleClass::COUNT],
-            // NIST SP 800-63B-4: at most 24 hours at AAL2.
-            absolute: Duration::from_secs(24 * 60 * 60),
+            // NIST SP 800-63B-4, 2.2.3: one hour and 24 hours are what AAL2 asks for at most.
+            ordinary: Lifetime { idle: HOUR, absolute: DAY },
+            // 2.1.3: at AAL1, 30 days at most and no limit to inactivity. Two weeks unused are an abandoned
+            // device.
+            remembered: Lifetime { idle: DAY.saturating_mul(14), absolute: DAY.saturating_mul(30) },
+            // 3.1.3: an out-of-band secret is good for ten minutes at most.
+            pending: Duration::from_secs(10 * 60),
             grace: Duration::from_secs(60),
             remember: crate::store::REMEMBER,
             limits: Limits::default(),
@@ -69,13 +96,13 @@ impl Engine {
     }
 
     /// A token for a new session: on its user's shard, or on any where nobody is signed in.
-    pub(crate) fn token_for(&self, user: Option<&str>) -> Result<Token> {
+    pub(crate) fn token_for(&self, user: Option<&str>, class: IdleClass) -> Result<Token> {
         let shards = self.store.shards();
         let shard = match user {
             Some(user) => shards.of_user(user),
             None => shards.random(self.random)?,
         };
-        self.token_on(shard, IdleClass::default())
+        self.token_on(shard, class)
     }
 
     pub(crate) fn token_on(&self, shard: Shard, class: IdleClass) -> Result<Token> {

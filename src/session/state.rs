@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 pub(super) use write::{Target, not_applicable};
 
-use super::{Login, commit::Job};
+use super::{Login, commit::Job, key::is_reserved};
 use crate::{
     error::{Error, ErrorKind, Result},
     id::Token,
@@ -147,6 +147,9 @@ impl State {
     }
 
     fn visible(&self, name: &str) -> Option<&Json> {
+        if is_reserved(name) {
+            return None;
+        }
         match self.delta.changes.get(name) {
             Some(Change { write: Write::Set(value), .. }) => Some(value),
             Some(Change { write: Write::Remove, .. }) => None,

@@ -92,6 +92,7 @@ impl Session {
             delta: delta.clone(),
             policy: Policy::Merge,
             idle: engine.settings.idle(record.address.class),
+            touch: self.inner.touch,
             renewal: None,
             user: record.user.clone(),
             context: Arc::clone(&self.inner.context),

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use super::Listing;
+use super::{Listing, Touch};
 use crate::{
     audit::RequestContext,
     clock::Timestamp,
@@ -115,14 +115,23 @@ pub struct Commit {
     pub delta: Delta,
     /// What wins.
     pub policy: Policy,
-    /// The idle timeout, which starts again.
+    /// The idle timeout.
     pub idle: Duration,
+    /// Whether it starts again. With a sign-in [anew](Renewal::anew) it does in any case.
+    pub touch: Touch,
     /// Whether the session moves to a new token at the same time.
     pub renewal: Option<Renewal>,
     /// Who is signed in, for the trail.
     pub user: Option<String>,
     /// The request, for the trail.
     pub context: Arc<RequestContext>,
+}
+
+impl Commit {
+    /// Whether the idle timeout starts again.
+    pub(crate) fn is_activity(&self) -> bool {
+        self.touch == Touch::Refresh || self.renewal.as_ref().is_some_and(|renewal| renewal.anew.is_some())
+    }
 }
 
 /// A session's move to a new token.

@@ -373,8 +373,10 @@ impl State {
         merge::apply(&mut live.record.fields, &commit.delta, version);
         live.record.base = Base { version, head: commit.event };
         live.history.push(commit.event, now);
-        live.expires_at = now.plus(commit.idle);
-        live.idle = commit.idle;
+        if commit.is_activity() {
+            live.expires_at = now.plus(commit.idle);
+            live.idle = commit.idle;
+        }
         if let Some(anew) = commit.renewal.as_ref().and_then(|renewal| renewal.anew.as_ref()) {
             live.record.user = Some(anew.sign_in.user.clone());
             live.record.authentication =

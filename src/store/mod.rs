@@ -53,13 +53,13 @@ use crate::{
     record::SessionInfo,
 };
 
-/// Whether a load counts as activity.
+/// Whether a request counts as activity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Touch {
     /// The idle timeout starts again.
     #[default]
     Refresh,
-    /// It goes on running: for an endpoint that a page polls by itself.
+    /// It goes on running, whether the request reads or writes: for an endpoint that a page polls by itself.
     Peek,
 }
 

@@ -6,7 +6,7 @@ use cloakroom::{
     audit::RequestContext,
     id::{Address, EventId, IdleClass, SessionRef, ShardCount},
     record::{Base, Change, Delta, FieldName, Json, Operation, Version, Write},
-    store::{Commit, Create, Created, Policy, SessionStore as _},
+    store::{Commit, Create, Created, Policy, SessionStore as _, Touch},
 };
 
 use crate::site::shared;
@@ -57,6 +57,7 @@ async fn the_trail_holds_the_value_that_an_operation_came_to() {
         delta: Delta { clear: false, changes: changes.into() },
         policy: Policy::Merge,
         idle: hour,
+        touch: Touch::Refresh,
         renewal: None,
         user: None,
         context: RequestContext::default().into(),

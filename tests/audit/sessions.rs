@@ -8,7 +8,7 @@ use cloakroom::{
     record::{Base, Change, Delta, EndReason, FieldName, Json, Operation, Version, Write},
     store::{
         Commit, Committed, Create, Created, End, Finished, Policy, RedisStore, Renewal, SessionStore as _,
-        SignIn,
+        SignIn, Touch,
     },
 };
 
@@ -89,6 +89,7 @@ impl Visit {
             delta: delta(changes),
             policy: Policy::Merge,
             idle: HOUR,
+            touch: Touch::Refresh,
             renewal,
             user: self.user.clone(),
             context: RequestContext::default().into(),

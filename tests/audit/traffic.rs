@@ -12,7 +12,7 @@ use cloakroom::{
     audit::{EntryKind, Payload, RequestContext},
     id::{Address, EventId, IdleClass, SessionRef, ShardCount},
     record::{Base, Change, Delta, FieldName, Json, Version, Write},
-    store::{Commit, Committed, Create, Created, Policy, RedisStore, SessionStore},
+    store::{Commit, Committed, Create, Created, Policy, RedisStore, SessionStore, Touch},
 };
 use tokio::task::JoinSet;
 
@@ -97,8 +97,18 @@ async fn change(store: &RedisStore, at: Address, base: Option<Base>, event: Even
         assert!(matches!(store.create(&create).await.unwrap(), Created::Created { .. }));
         return Version::new(1);
     };
-    let commit =
-        Commit { at, event, base, delta, policy: Policy::Strict, idle, renewal: None, user: None, context };
+    let commit = Commit {
+        at,
+        event,
+        base,
+        delta,
+        policy: Policy::Strict,
+        idle,
+        touch: Touch::Refresh,
+        renewal: None,
+        user: None,
+        context,
+    };
     match store.commit(&commit).await.unwrap() {
         Committed::Committed { version, .. } => version,
         other => panic!("nobody else commits to this session: {other:?}"),

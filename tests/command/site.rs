@@ -15,6 +15,7 @@ use cloakroom::{
     record::{Base, Change, Delta, EndReason, FieldName, Json, Version, Write},
     store::{
         Commit, Committed, Create, Created, End, Finished, Policy, RedisStore, SessionStore as _, SignIn,
+        Touch,
     },
 };
 use sqlx::PgPool;
@@ -131,6 +132,7 @@ impl Visit {
             delta: Delta { clear: false, changes: [(FieldName::new(key).unwrap(), change)].into() },
             policy: Policy::Merge,
             idle: HOUR,
+            touch: Touch::Refresh,
             renewal: None,
             user: Some(self.user.clone()),
             context: RequestContext::default().into(),

@@ -23,6 +23,7 @@ everywhere!(
     cve_2022_25896_the_id_changes_at_login_and_logout,
     cve_2023_46733_the_id_changes_when_only_the_level_does,
     cve_2022_24895_nothing_of_the_visitor_survives_the_sign_in,
+    ghsa_xg6x_h9c9_2m83_a_password_alone_is_nobody_to_any_reader_of_the_session,
     cve_2015_5143_unknown_ids_make_no_records,
     cve_2015_5963_a_logout_of_nobody_makes_no_record,
     cve_2023_28858_a_cancelled_request_shifts_nobodys_answer,
@@ -151,6 +152,28 @@ async fn cve_2022_24895_nothing_of_the_visitor_survives_the_sign_in(setup: Setup
     let planted = world.run(NOBODY, "write csrf 1; write user_id 7").await.token();
     let token = world.run(&planted, "login alice").await.token();
     assert_eq!(world.run(&token, "keys").await.one(), json!([]));
+}
+
+/// better-auth: the session was cached before the second factor was passed, and the cache was believed. Here
+/// nothing that could be read says who it is, at no moment: in the request of the password, in those that loaded
+/// the session then and go on, in those that come by another instance.
+async fn ghsa_xg6x_h9c9_2m83_a_password_alone_is_nobody_to_any_reader_of_the_session(setup: Setup) {
+    let world = setup.start().await;
+    let elsewhere = world.another_instance();
+    let nobody = [Value::Null, Value::Null, Value::Null, json!(false)];
+    let asks = "user; method; grade; full";
+    let answer = world.run(NOBODY, &format!("pending alice; save; {asks}")).await;
+    assert_eq!(answer.told()[1..], nobody, "in the request itself, once it is stored");
+    let token = answer.token();
+    let held = world.hold(&token, &format!("hold; {asks}")).await;
+    for instance in [&elsewhere, &*world] {
+        assert_eq!(instance.run(&token, asks).await.told(), nobody);
+        assert_eq!(instance.run(&token, "sessions").await.status, 401);
+    }
+    let second = elsewhere.run(&token, "complete both").await.token();
+    assert_eq!(held.release().await.told(), nobody, "what was loaded before stays what it was");
+    assert_eq!(world.run(&token, asks).await.told(), nobody, "and the first token never becomes more");
+    assert_eq!(world.run(&second, "user; method").await.told(), [json!("alice"), json!("both")]);
 }
 
 /// Django: a request with an unknown id stored an empty session for it.

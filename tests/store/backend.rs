@@ -176,6 +176,7 @@ pub fn change(record: &Record, delta: Delta) -> Commit {
         delta,
         policy: Policy::Merge,
         idle: IDLE,
+        touch: Touch::Refresh,
         renewal: None,
         user: None,
         context: Arc::new(RequestContext::default()),

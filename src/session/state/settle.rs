@@ -7,7 +7,7 @@ use crate::{
     error::Result,
     id::EventId,
     record::{Base, Delta, Ended, FieldName, Json, Operation, Record, Version, Write, merge},
-    store::Policy,
+    store::{Commit, Policy},
 };
 
 impl State {
@@ -114,6 +114,20 @@ impl State {
         merge::apply(&mut record.fields, delta, version);
         record.base = Base { version, head };
         Some(record)
+    }
+
+    /// A session as the store answered it to `commit`, with what only this request knows: by which token it
+    /// came, and how much time was left where the commit leaves that alone.
+    pub(in crate::session) fn as_known(&self, commit: &Commit, answered: Record) -> Box<Record> {
+        let before = self.record.as_deref();
+        let left = before.filter(|_| !commit.is_activity()).map_or(commit.idle, |before| {
+            before.expires_in.saturating_sub(answered.loaded_at.since(before.loaded_at))
+        });
+        Box::new(Record {
+            superseded: before.is_some_and(|record| record.superseded),
+            expires_in: left.min(answered.deadline.since(answered.loaded_at)),
+            ..answered
+        })
     }
 
     /// Starts again from `current` after a conflict on `keys`, which others changed. True if every one

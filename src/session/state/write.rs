@@ -119,6 +119,7 @@ impl State {
     pub(in crate::session) fn clear(&mut self) {
         self.wipe();
         self.delta.clear = true;
+        self.keep_first_factor();
     }
 
     pub(in crate::session) fn login(&mut self, mut login: Login) {

@@ -144,7 +144,7 @@ pub(super) async fn commit(store: &RedisStore, commit: &Commit) -> Result<Commit
         .arg(commit.event.as_bytes())
         .arg(commit.base.version.get())
         .arg(commit.base.head.as_bytes())
-        .arg(millis(commit.idle))
+        .arg(if commit.is_activity() { millis(commit.idle).to_string() } else { String::new() })
         .arg(match commit.policy {
             Policy::Merge => "merge",
             Policy::Strict => "strict",

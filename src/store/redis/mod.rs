@@ -24,13 +24,15 @@
 //! those of the last ten seconds (8 bytes each, 256 at most; `mark` says when it was cut),
 //! `epoch`, `created`, `deadline` (ms), `class`, `user`, `auth_at`, `auth_method`, `device`, `handle`, and one
 //! field `.name` for each key: six bytes of the version at which it changed (the first bit: secret),
-//! then the value as JSON.
+//! then the value as JSON. `.:pending` is ours: who passed the first of two factors, in a session of nobody's
+//! whose token has the class for that.
 //!
 //! # What it asks
 //!
 //! | | commands | round trips |
 //! |---|---|---|
 //! | load | `HGETALL`, `PEXPIRE`, `GET`, `TIME` in one pipeline | 1 |
+//! | load by a route that peeks | `PTTL` in place of `PEXPIRE`, which a commit leaves out as well | 1 |
 //! | load of a session that is not there | and `HGETALL` of what became of it | 2 |
 //! | create, commit, renew, end | `EVALSHA` | 1 |
 //! | sign in, without an old session | `EVALSHA` create | 1 |

@@ -19,7 +19,10 @@ use actix_web::{
     web,
 };
 use cloakroom::{
-    actix::{Authenticated, MaybeAuthenticated, RequireFresh, SessionMiddleware},
+    actix::{
+        Authenticated, FullyAuthenticated, MaybeAuthenticated, PendingAuthentication, RequireFresh,
+        SessionEnded, SessionMiddleware,
+    },
     audit::ClientIp,
     error::Error,
     manager::SessionConfig,
@@ -40,12 +43,17 @@ pub(super) fn app(store: AnyStore, config: SessionConfig) -> App {
                 web::scope("")
                     .wrap(sessions)
                     .route("/do", web::to(act))
+                    .route("/poll", web::to(act))
                     .route("/static", web::to(leave_alone))
                     .service(web::resource("/caught").wrap(from_fn(catch_panics)).to(act))
                     .route("/extract", web::get().to(async |_: Session| "extracted and not used"))
                     .route("/private", web::get().to(async |who: Authenticated| who.user().to_owned()))
                     .route("/maybe", web::get().to(maybe))
-                    .route("/fresh", web::get().to(fresh)),
+                    .route("/fresh", web::get().to(fresh))
+                    .route("/full", web::get().to(full))
+                    .route("/pending", web::get().to(pending))
+                    .route("/complete", web::get().to(complete))
+                    .route("/ended", web::get().to(ended)),
             );
         let service = Rc::new(init_service(app).await);
         move |request: Request<Vec<u8>>| -> actix_thread::Local {
@@ -83,6 +91,26 @@ async fn leave_alone(request: HttpRequest, steps: String) -> Result<HttpResponse
 
 async fn fresh(RequireFresh(who): RequireFresh<300>) -> String {
     who.user().to_owned()
+}
+
+async fn full(FullyAuthenticated(who): FullyAuthenticated) -> String {
+    who.user().to_owned()
+}
+
+async fn pending(first: PendingAuthentication) -> String {
+    assert_eq!(first.session().first_factor().unwrap().user, first.user());
+    format!("{} by {}", first.user(), first.method().unwrap_or("nothing"))
+}
+
+async fn complete(first: PendingAuthentication) -> Result<&'static str, Error> {
+    first.complete("both")?;
+    Ok("")
+}
+
+async fn ended(SessionEnded(ended): SessionEnded) -> String {
+    ended.map_or("nothing".to_owned(), |ended| {
+        format!("{} on {}", ended.reason, ended.device.as_deref().unwrap_or("nothing"))
+    })
 }
 
 async fn maybe(MaybeAuthenticated(who): MaybeAuthenticated) -> String {

@@ -7,7 +7,7 @@ use axum::{
     routing::{any, get},
 };
 use cloakroom::{
-    axum::{Authenticated, RequireFresh},
+    axum::{Authenticated, FullyAuthenticated, PendingAuthentication, RequireFresh, SessionEnded},
     error::Error,
     manager::SessionConfig,
     service::{SessionLayer, TextBody},
@@ -23,12 +23,17 @@ pub(super) fn app(store: AnyStore, config: SessionConfig) -> App {
     let sessions = SessionLayer::with_config(store, config).with_reply(TextBody);
     let router = Router::new()
         .route("/do", any(act))
+        .route("/poll", any(act))
         .route("/static", any(leave_alone))
         .route("/caught", any(act).layer(CatchPanicLayer::new()))
         .route("/extract", get(async |_: Session| "extracted and not used"))
         .route("/private", get(async |who: Authenticated| who.user().to_owned()))
         .route("/maybe", get(maybe))
         .route("/fresh", get(async |RequireFresh(who): RequireFresh<300>| who.user().to_owned()))
+        .route("/full", get(async |FullyAuthenticated(who): FullyAuthenticated| who.user().to_owned()))
+        .route("/pending", get(pending))
+        .route("/complete", get(async |first: PendingAuthentication| first.complete("both")))
+        .route("/ended", get(ended))
         .layer(sessions)
         .route("/outside", get(async |_: Session| "never reached"))
         .route("/outside-private", get(async |_: Authenticated| "never reached"));
@@ -57,6 +62,17 @@ async fn leave_alone(gate: Option<Extension<Gate>>, steps: String) -> Result<scr
 
 async fn maybe(who: Option<Authenticated>) -> String {
     who.map_or("nobody".to_owned(), |who| who.user().to_owned())
+}
+
+async fn pending(first: PendingAuthentication) -> String {
+    assert_eq!(first.session().first_factor().unwrap().user, first.user());
+    format!("{} by {}", first.user(), first.method().unwrap_or("nothing"))
+}
+
+async fn ended(SessionEnded(ended): SessionEnded) -> String {
+    ended.map_or("nothing".to_owned(), |ended| {
+        format!("{} on {}", ended.reason, ended.device.as_deref().unwrap_or("nothing"))
+    })
 }
 
 impl IntoResponse for script::Output {

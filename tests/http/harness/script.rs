@@ -64,6 +64,10 @@ async fn act(session: &Session, verb: &str, first: &str, second: &str) -> Result
         "keys" => session.keys()?.iter().map(ToString::to_string).collect(),
         "user" => json!(session.user()),
         "method" => json!(session.authentication().and_then(|authentication| authentication.method)),
+        "grade" => json!(session.grade().map(|grade| format!("{grade:?}").to_lowercase())),
+        "full" => json!(session.is_fully_authenticated()),
+        "fresh" => json!(session.is_fresh(Duration::from_secs(first.parse().unwrap()))),
+        "first" => json!(session.first_factor().map(|first| [Some(first.user), first.method])),
         "new" => json!(session.is_new()),
         "version" => json!(session.version().map(|version| version.get())),
         "expires" => json!(session.expires_in().as_ref().map(Duration::as_millis)),
@@ -82,6 +86,8 @@ async fn act(session: &Session, verb: &str, first: &str, second: &str) -> Result
                 "login" => apart.login("mallory"),
                 "renew" => apart.renew(),
                 "prove" => apart.reauthenticate("otp"),
+                "pending" => apart.login_pending("mallory"),
+                "complete" => apart.complete_login("otp"),
                 "write" => {
                     apart.insert("a", &1)?;
                     apart.save().await.map(drop)
@@ -139,20 +145,26 @@ async fn change(session: &Session, verb: &str, first: &str, second: &str) -> Res
         }
         "prove" => session.reauthenticate(first),
         "count" => session.update(first, |count: Option<u64>| count.unwrap_or(0) + 1),
-        "login" => {
-            let login = Login::user(first).by("password").device("a browser");
-            session.login(match second {
-                "" => login,
-                "*" => login.carry_all(),
-                keys => login.carry(keys.split(',')),
-            })
-        }
+        "login" => session.login(login(first, second)),
+        "remember" => session.login(login(first, second).remembered()),
+        "pending" => session.login_pending(login(first, second)),
+        "pending-remember" => session.login_pending(login(first, second).remembered()),
+        "complete" => session.complete_login(first),
         "sign-in" => session.login(first),
         "renew" => session.renew(),
         "logout" => session.logout(),
         "destroy" => session.destroy(),
         "reload" => session.reload().await,
         _ => panic!("no such step: {verb}"),
+    }
+}
+
+fn login(user: &str, carry: &str) -> Login {
+    let login = Login::user(user).by("password").device("a browser");
+    match carry {
+        "" => login,
+        "*" => login.carry_all(),
+        keys => login.carry(keys.split(',')),
     }
 }
 

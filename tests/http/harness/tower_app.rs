@@ -24,7 +24,7 @@ async fn serve(request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, std::conv
     let gate = request.extensions().get::<Gate>().cloned();
     let steps = String::from_utf8(request.body().clone()).unwrap();
     let output = match request.uri().path() {
-        "/do" => act(&steps, &session, gate).await,
+        "/do" | "/poll" => act(&steps, &session, gate).await,
         "/static" => script::run(&steps, None, gate).await,
         path => panic!("no such route: {path}"),
     };

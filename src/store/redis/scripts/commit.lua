@@ -4,7 +4,8 @@
 --       6 where a renewal moves it to; the session itself where there is no renewal
 --       7 where there is no renewal: what was left out of the trail; or
 --         of a renewal, where somebody is signed in: the user's index (see index.lua)
--- ARGV  1 event id (16 bytes)   2 base version   3 base head (16 bytes)   4 idle timeout, ms
+-- ARGV  1 event id (16 bytes)   2 base version   3 base head (16 bytes)
+--       4 idle timeout, ms, or '' where it goes on running
 --       5 policy: merge, strict, last     6 what is told, see tell.lua   7 '1' removes every key first
 --       8 the new ref (32 bytes) of a renewal, or ''
 --       of a renewal only: 9 its grace, ms   10 hash in the session's key   11 how long to remember, ms
@@ -294,7 +295,7 @@ if anew then
 end
 redis.call('HSET', session, unpack(set))
 if #remove > 0 then redis.call('HDEL', session, unpack(remove)) end
-redis.call('PEXPIRE', session, ARGV[4])
+if ARGV[4] ~= '' then redis.call('PEXPIRE', session, ARGV[4]) end
 if renewal then
   redis.call('RENAME', session, KEYS[6])
   if anew then

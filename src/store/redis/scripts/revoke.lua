@@ -47,8 +47,8 @@ for _, target in ipairs(targets) do
 end
 if begins then
   redis.call('HSET', index, 'gen', generation, 'gen_by', ARGV[3], 'gen_why', reason)
-  -- Longer than any sign-in is under way.
-  lengthen(index, 300000)
+  -- Longer than any sign-in is under way: a second factor is waited for an hour at most.
+  lengthen(index, 3900000)
 end
 for _, target in ipairs(targets) do
   if target.was[1] then
