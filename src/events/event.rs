@@ -53,6 +53,7 @@ impl EventPosition {
     }
 
     /// The beginning of a shard's log.
+    #[cfg(feature = "redis")]
     pub(crate) const fn zero(shard: Shard) -> Self {
         Self::new(shard, 0, 0)
     }
@@ -64,6 +65,7 @@ impl EventPosition {
     }
 
     /// The id of the entry.
+    #[cfg(feature = "redis")]
     pub(crate) fn entry(&self) -> String {
         format!("{}-{}", self.millis, self.sequence)
     }
@@ -72,6 +74,7 @@ impl EventPosition {
         Shard::from_index(self.shard)
     }
 
+    #[cfg(feature = "redis")]
     pub(crate) const fn is_zero(&self) -> bool {
         self.millis == 0 && self.sequence == 0
     }
@@ -140,6 +143,7 @@ const SCHEMA: u8 = 1;
 
 /// The longest text that is looked at: 32 keys of 128 bytes, a user id of 512, each byte six times as long where
 /// it is escaped.
+#[cfg(feature = "redis")]
 const MAX_BYTES: usize = 32 * 1024;
 
 impl Told {
@@ -162,6 +166,7 @@ impl Told {
         }
     }
 
+    #[cfg(feature = "redis")]
     pub(crate) fn to_json(&self) -> String {
         // Texts and flags: nothing in here can fail to serialise.
         serde_json::to_string(self).unwrap_or_default()
@@ -179,6 +184,7 @@ impl Told {
     }
 
     /// The event, if everything about it makes sense. Whoever may publish may have written it.
+    #[cfg(feature = "redis")]
     pub(crate) fn parse(position: EventPosition, version: &str, text: &[u8]) -> Option<SessionEvent> {
         if text.len() > MAX_BYTES {
             return None;
@@ -219,7 +225,7 @@ impl Told {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "redis"))]
 mod tests {
     use super::*;
 

@@ -43,6 +43,7 @@
 //! for all that it watches, made at the first subscription, and listens only to the shards that somebody watches.
 //! It reads the log of each watched shard every five seconds, so that a message lost on the way is found.
 
+#[cfg(feature = "redis")]
 mod cursor;
 mod event;
 mod queue;
@@ -52,6 +53,8 @@ mod watch;
 pub(crate) use cursor::{Cursor, News};
 pub(crate) use event::Told;
 pub use event::{EventPosition, SessionEvent};
+#[cfg(feature = "redis")]
+pub(crate) use queue::Watcher;
+pub(crate) use queue::Watchers;
 pub use queue::{Notice, SessionEvents};
-pub(crate) use queue::{Watcher, Watchers};
 pub use watch::Watch;
