@@ -44,6 +44,9 @@ pub enum EntryKind {
     /// The epoch of the shard was raised to the entry's version: every session of it that began before is
     /// void. It belongs to no session.
     Epoch,
+    /// The session was put back from the trail after Redis had lost it. Where it was put back as it was
+    /// at an earlier time, its values are told; the keys that could not be put back are told as removed.
+    Recovered,
 }
 
 impl EntryKind {
@@ -57,7 +60,23 @@ impl EntryKind {
             Self::Renewed => "renewed",
             Self::Ended => "ended",
             Self::Epoch => "epoch",
+            Self::Recovered => "recovered",
         }
+    }
+
+    /// Reads that word. A word of a newer release is `None`.
+    pub fn parse(word: &str) -> Option<Self> {
+        const ALL: [EntryKind; 8] = [
+            EntryKind::Created,
+            EntryKind::SignedIn,
+            EntryKind::Changed,
+            EntryKind::Reauthenticated,
+            EntryKind::Renewed,
+            EntryKind::Ended,
+            EntryKind::Epoch,
+            EntryKind::Recovered,
+        ];
+        ALL.into_iter().find(|kind| kind.as_str() == word)
     }
 }
 

@@ -16,6 +16,14 @@ mod postgres;
 #[cfg(feature = "audit")]
 mod queue;
 #[cfg(feature = "audit")]
+pub mod recovery;
+#[cfg(feature = "audit")]
+pub mod seal;
+#[cfg(feature = "audit")]
+mod trail;
+#[cfg(feature = "audit")]
+pub mod verify;
+#[cfg(feature = "audit")]
 mod writer;
 
 pub use context::{ClientIp, RequestContext};
@@ -26,5 +34,7 @@ pub use {
     history::{HistoryEvent, KeyState, KeyValue, SessionState, UserSession, history, sessions_of},
     postgres::{AuditPool, check_schema, migrate, retain},
     queue::{AuditQueue, DeadLetter, DeadLetterId, Lease, QueueStatus, ShardStatus},
+    recovery::Recovery,
+    verify::Verify,
     writer::{AuditWriter, Report, Stop},
 };

@@ -11,9 +11,13 @@
 )]
 
 mod dead;
+mod erase;
 mod explain;
 mod program;
+mod recover;
 mod refusals;
+mod revoke;
 mod site;
 mod status;
+mod verify;
 mod writer;

@@ -25,9 +25,17 @@ impl Run {
 /// The program with nothing in its environment that the machine happens to have.
 pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cloakroom"));
-    for name in
-        ["REDIS_URL", "DATABASE_URL", "CLOAKROOM_NAMESPACE", "CLOAKROOM_SHARDS", "RUST_LOG", "HOSTNAME"]
-    {
+    for name in [
+        "REDIS_URL",
+        "DATABASE_URL",
+        "CLOAKROOM_NAMESPACE",
+        "CLOAKROOM_SHARDS",
+        "CLOAKROOM_PEPPER",
+        "CLOAKROOM_PEPPER_FILE",
+        "CLOAKROOM_SEAL_KEY_FILE",
+        "RUST_LOG",
+        "HOSTNAME",
+    ] {
         command.env_remove(name);
     }
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -11,11 +11,11 @@ use std::{
 
 use cloakroom::{
     audit::{self, AuditPool, AuditQueue, RequestContext},
-    id::{Address, EventId, IdleClass, SessionRef, ShardCount},
+    id::{Address, EventId, IdleClass, SessionHandle, SessionRef, Shard, ShardCount},
     record::{Base, Change, Delta, EndReason, FieldName, Json, Version, Write},
     store::{
-        Commit, Committed, Create, Created, End, Finished, Policy, RedisStore, SessionStore as _, SignIn,
-        Touch,
+        Commit, Committed, Create, Created, End, Finished, Listing, Loaded, Policy, RedisStore,
+        SessionStore as _, SignIn, Touch,
     },
 };
 use sqlx::PgPool;
@@ -78,6 +78,16 @@ impl Site {
         run(self.command(arguments)).await
     }
 
+    /// Redis loses this namespace, and no other test's.
+    pub async fn forget(&self) {
+        let client = redis::Client::open(self.redis_url.as_str()).unwrap();
+        let mut redis = client.get_multiplexed_async_connection().await.unwrap();
+        let mut keys = redis::cmd("KEYS");
+        let keys: Vec<String> =
+            keys.arg(format!("{}:*", self.namespace)).query_async(&mut redis).await.unwrap();
+        redis::cmd("DEL").arg(keys).query_async::<u64>(&mut redis).await.unwrap();
+    }
+
     pub async fn rows(&self) -> i64 {
         sqlx::query_scalar("SELECT count(*) FROM cloakroom.session_event")
             .fetch_one(&self.pool)
@@ -93,14 +103,32 @@ impl Site {
         assert!(status.success());
     }
 
+    /// On the first of the two shards, and in no list.
     pub async fn sign_in(&self, user: &str) -> Visit {
-        let (at, event) = (address(), EventId::new());
+        self.sign_in_at(user, address(ShardCount::new(2).unwrap().iter().next().unwrap()), None).await
+    }
+
+    /// Where the application signs this user in, and listed.
+    pub async fn sign_in_listed(&self, user: &str) -> Visit {
+        let listing = Listing {
+            handle: SessionHandle::random().unwrap(),
+            address: None,
+            cap: None,
+            began: None,
+            replaces: None,
+            remember: HOUR,
+        };
+        self.sign_in_at(user, address(ShardCount::new(2).unwrap().of_user(user)), Some(listing)).await
+    }
+
+    async fn sign_in_at(&self, user: &str, at: Address, listing: Option<Listing>) -> Visit {
+        let event = EventId::new();
         let create = Create {
             at,
             event,
             idle: HOUR,
             absolute: 10 * HOUR,
-            sign_in: Some(SignIn { user: user.into(), method: Some("passkey".into()), listing: None }),
+            sign_in: Some(SignIn { user: user.into(), method: Some("passkey".into()), listing }),
             device: Some("phone".into()),
             delta: Delta::default(),
             predecessor: None,
@@ -143,6 +171,16 @@ impl Visit {
         }
     }
 
+    /// A value, where the session is alive.
+    pub async fn get(&self, key: &str) -> Option<String> {
+        match self.store.load(self.at, Touch::Peek, HOUR).await.unwrap() {
+            Loaded::Found(record) => {
+                Some(record.fields.get(&FieldName::new(key).unwrap()).unwrap().value.as_str().to_owned())
+            }
+            _ => None,
+        }
+    }
+
     pub async fn end(&self) {
         let end = End {
             at: self.at,
@@ -157,14 +195,19 @@ impl Visit {
     }
 }
 
-/// On the first of the two shards.
-fn address() -> Address {
+/// A fresh file name.
+pub fn file(name: &str) -> String {
+    let path = format!("{}/{}-{}-{name}", env!("CARGO_TARGET_TMPDIR"), fresh(), std::process::id());
+    let _ = std::fs::remove_file(&path);
+    path
+}
+
+fn address(shard: Shard) -> Address {
     let mut bytes = [0; 32];
     for part in bytes.chunks_mut(8) {
         // The last half of an event id is random, which saves a dependency.
         part.copy_from_slice(&EventId::new().as_bytes()[8..]);
     }
-    let shard = ShardCount::new(2).unwrap().iter().next().unwrap();
     Address { reference: SessionRef::from_bytes(bytes), shard, class: IdleClass::default() }
 }
 

@@ -40,6 +40,15 @@ impl Failure {
         }
     }
 
+    pub(in crate::audit) fn no_random() -> Self {
+        Self {
+            class: Class::Operator,
+            code: "no random bytes".into(),
+            constraint: None,
+            message: "the operating system's random generator failed".into(),
+        }
+    }
+
     /// As an error for whoever called a statement that no row had a part in, so that its cause can be told.
     pub(in crate::audit) fn without_rows(self, what: &str) -> Error {
         match self.class {

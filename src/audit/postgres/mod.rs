@@ -10,6 +10,7 @@ mod classify;
 mod insert;
 mod jsonb;
 mod migrate;
+mod normal;
 mod pool;
 mod retain;
 mod row;
@@ -17,8 +18,9 @@ mod text;
 
 pub(super) use {
     classify::{Class, Failure},
-    insert::{ensure_partition, ensure_partitions_ahead, insert, probe, record_dead},
-    row::{RAW, Row},
+    insert::{ensure_partition, ensure_partitions_ahead, insert, insert_sealed, probe, record_dead},
+    normal::normal,
+    row::{Gap, RAW, Row},
     text::clean_user,
 };
 pub use {

@@ -12,13 +12,14 @@ use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use gap::Gap;
+pub(in crate::audit) use gap::Gap;
 
-use super::{jsonb, text};
+use super::{jsonb, normal, text};
 use crate::{
     audit::{
         ParsedPayload, Payload,
         queue::{ShardKeys, Waiting},
+        seal::Parts,
     },
     id::SessionRef,
 };
@@ -28,6 +29,8 @@ pub(in crate::audit) const RAW: i16 = 1;
 /// A column holds less than the entry did: it was cleaned, cut or could not be read. `delta_raw` holds the
 /// payload.
 pub(super) const ALTERED: i16 = 2;
+/// A value comes back from `jsonb` otherwise than it was written. `delta_raw` holds the payload.
+pub(super) const REWORDED: i16 = 4;
 
 /// The last moment of the year 9999, in milliseconds since the Unix epoch. A stream id may name any time up
 /// to 2^64; a `timestamptz` ends in the year 294276, and a partition must be made for whatever comes.
@@ -86,6 +89,41 @@ impl Row {
         row
     }
 
+    /// The row as it is hashed. Addresses are as `text(inet)` gives them, values as `jsonb` does: see
+    /// [`TrailRow`](crate::audit::seal::TrailRow), which is the same read back.
+    pub(in crate::audit) fn hashed<T>(&self, then: impl FnOnce(Parts<'_>) -> T) -> T {
+        let length = |ip: &String| format!("{ip}/{}", if ip.contains(':') { 128 } else { 32 });
+        let client_ip = self.client_ip.as_ref().map(length);
+        let delta = self.delta.as_deref().and_then(normal);
+        then(Parts {
+            namespace: &self.namespace,
+            event_id: self.event_id,
+            occurred_us: self.occurred_at.saturating_mul(1000),
+            reference: self.reference.as_ref().map(|id| id.as_bytes().as_slice()),
+            version: self.version,
+            predecessor: self.predecessor,
+            kind: &self.kind,
+            reason: self.reason.as_deref(),
+            related: self.related.as_ref().map(|id| id.as_bytes().as_slice()),
+            lifetime: self.lifetime,
+            idle_class: self.idle_class,
+            schema: self.schema,
+            flags: self.flags,
+            shard: self.shard,
+            stream_id: &self.stream_id,
+            user: self.user.as_deref(),
+            auth_method: self.auth_method.as_deref(),
+            device: self.device.as_deref(),
+            method: self.method.as_deref(),
+            route: self.route.as_deref(),
+            client_ip: client_ip.as_deref(),
+            user_agent: self.user_agent.as_deref(),
+            trace_id: self.trace_id.as_deref(),
+            delta: delta.as_deref(),
+            delta_raw: self.delta_raw.as_deref(),
+        })
+    }
+
     /// What is known without the payload.
     fn blank(keys: &ShardKeys, entry: &Waiting) -> Self {
         let origin = entry.origin();
@@ -142,7 +180,10 @@ impl Row {
         self.trace_id = self.column(payload.context.trace_id.as_deref());
         // A later release may have given the old names another meaning: its own writer will know.
         match (payload.schema == Payload::SCHEMA).then(|| delta(payload)) {
-            Some(Some(delta)) => self.delta = delta,
+            Some(Some((delta, faithful))) => {
+                self.delta = delta;
+                self.flags |= if faithful { 0 } else { REWORDED };
+            }
             Some(None) | None => self.flags |= RAW,
         }
     }
@@ -196,14 +237,15 @@ fn field<T: DeserializeOwned>(fields: &HashMap<String, &RawValue>, name: &str) -
     serde_json::from_str(fields.get(name)?.get()).ok()
 }
 
-/// The `delta` column: `Some(None)` where nothing changed, `None` where `jsonb` would refuse it.
-fn delta(payload: &ParsedPayload<'_>) -> Option<Option<String>> {
+/// The `delta` column: `None` in it where nothing changed; and whether `jsonb` gives each value back as it
+/// was written. `None` where `jsonb` would refuse it.
+fn delta(payload: &ParsedPayload<'_>) -> Option<(Option<String>, bool)> {
     #[derive(Serialize)]
     struct Delta<'a> {
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         cleared: bool,
         #[serde(skip_serializing_if = "Option::is_none")]
-        set: Option<BTreeMap<String, &'a RawValue>>,
+        set: Option<&'a BTreeMap<String, &'a RawValue>>,
         #[serde(skip_serializing_if = "<[String]>::is_empty")]
         removed: &'a [String],
         #[serde(skip_serializing_if = "<[String]>::is_empty")]
@@ -216,10 +258,16 @@ fn delta(payload: &ParsedPayload<'_>) -> Option<Option<String>> {
         set.get_or_insert_with(BTreeMap::new).extend(members);
     }
     if !cleared && set.is_none() && removed.is_empty() && secret.is_empty() {
-        return Some(None);
+        return Some((None, true));
     }
-    let json = serde_json::to_string(&Delta { cleared: *cleared, set, removed, secret }).ok()?;
-    jsonb::accepts(&json).then_some(Some(json))
+    let json =
+        serde_json::to_string(&Delta { cleared: *cleared, set: set.as_ref(), removed, secret }).ok()?;
+    if !jsonb::accepts(&json) {
+        return None;
+    }
+    let values = set.iter().flat_map(BTreeMap::values);
+    let faithful = values.into_iter().all(|value| normal(value.get()).as_deref() == Some(value.get()));
+    Some((Some(json), faithful))
 }
 
 /// The event id of an entry that names none: a UUIDv8 (free form, RFC 9562) from the place where the entry

@@ -20,6 +20,7 @@
 //! `XGROUP DELCONSUMER` that loses entries, and `XLEN` is the exact backlog; all of it works while Redis
 //! is out of memory. Never `XTRIM` or `MAXLEN` here: Redis cannot even tell what that lost.
 
+mod browse;
 mod bury;
 mod concurrently;
 mod dead;
@@ -36,6 +37,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use concurrently::concurrently;
 pub(super) use {
     bury::{MAX_ERROR, shorten},
+    gap::LeftOut,
     read::Waiting,
     stream_id::StreamId,
 };

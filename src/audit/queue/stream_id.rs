@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use crate::clock::Timestamp;
+
 /// `milliseconds-sequence` by Redis' clock. Within one stream every id is larger than those before it,
 /// even where the clock steps back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,6 +15,11 @@ pub(in crate::audit) struct StreamId {
 impl StreamId {
     pub(in crate::audit) const fn millis(self) -> u64 {
         self.millis
+    }
+
+    /// The first of a millisecond.
+    pub(in crate::audit) const fn first_of(at: Timestamp) -> Self {
+        Self { millis: at.as_millis(), sequence: 0 }
     }
 
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {

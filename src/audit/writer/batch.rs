@@ -1,6 +1,6 @@
 //! One batch: rows into PostgreSQL, and only then the entries out of Redis.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use sqlx::PgPool;
 
@@ -12,6 +12,7 @@ use crate::{
     audit::{
         postgres::{Class, Failure, Row, record_dead},
         queue::{AuditQueue, StreamId},
+        seal::Sealer,
     },
     error::Error,
 };
@@ -37,7 +38,12 @@ pub(super) struct Outcome {
 
 /// Works on a batch until the end. It may be dropped anywhere: what is not yet deleted comes again, and
 /// meets its own row.
-pub(super) async fn work(queue: AuditQueue, pool: PgPool, jobs: Vec<Job>) -> Outcome {
+pub(super) async fn work(
+    queue: AuditQueue,
+    pool: PgPool,
+    sealer: Option<Arc<Sealer>>,
+    jobs: Vec<Job>,
+) -> Outcome {
     let mut outcome = Outcome::default();
     let mut lines = Vec::with_capacity(jobs.len());
     for job in jobs {
@@ -47,7 +53,7 @@ pub(super) async fn work(queue: AuditQueue, pool: PgPool, jobs: Vec<Job>) -> Out
         }
     }
     store::sort(&mut lines);
-    let stored = store::store(&pool, &lines).await;
+    let stored = store::store(&pool, sealer.as_deref(), &lines).await;
     outcome.stored = stored.new;
     outcome.duplicates = count(stored.settled.len()).saturating_sub(stored.new);
     delete(&queue, &lines, &stored, &mut outcome).await;

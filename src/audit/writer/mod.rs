@@ -31,11 +31,15 @@ mod run;
 mod stop;
 mod store;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use sqlx::PgPool;
 
-use super::{AuditPool, AuditQueue, queue::shorten};
+use super::{
+    AuditPool, AuditQueue,
+    queue::shorten,
+    seal::{SealKey, Sealer},
+};
 use crate::error::Error;
 pub use stop::Stop;
 
@@ -66,6 +70,7 @@ pub struct AuditWriter {
     pool: PgPool,
     name: Option<String>,
     options: Options,
+    sealer: Option<Arc<Sealer>>,
     stop: Stop,
 }
 
@@ -109,7 +114,7 @@ impl AuditWriter {
             retry: Duration::from_millis(250),
             flush: Duration::from_secs(5),
         };
-        Self { queue, pool, name: None, options, stop: Stop::new() }
+        Self { queue, pool, name: None, options, sealer: None, stop: Stop::new() }
     }
 
     /// A writer with connections of its own: an [`AuditPool`] with its defaults. PostgreSQL need not be
@@ -172,6 +177,14 @@ impl AuditWriter {
     /// How long it goes on storing after it was asked to stop. Default: 5 s.
     pub fn flush(mut self, span: Duration) -> Self {
         self.options.flush = span;
+        self
+    }
+
+    /// Gives every row a hash and every batch a [seal](super::seal), signed where there is a key. Default:
+    /// off. The writer then needs the rights to SELECT `event_id` of the trail, and to SELECT and INSERT
+    /// seals.
+    pub fn seal(mut self, key: Option<SealKey>) -> Self {
+        self.sealer = Some(Arc::new(Sealer::new(key)));
         self
     }
 

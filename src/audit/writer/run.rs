@@ -86,6 +86,9 @@ impl Runner {
         self.leases.release(&self.writer.queue).await;
         let Report { stored, duplicates, dead, flushed } = self.report;
         tracing::info!(stored, duplicates, dead, flushed, "audit writer stopped");
+        if let Some(sealer) = &self.writer.sealer {
+            sealer.tell_ends();
+        }
         self.report
     }
 
@@ -152,7 +155,12 @@ impl Runner {
                 break;
             }
             let shards = jobs.iter().map(|job| job.shard).collect();
-            let work = batch::work(self.writer.queue.clone(), self.writer.pool.clone(), jobs);
+            let work = batch::work(
+                self.writer.queue.clone(),
+                self.writer.pool.clone(),
+                self.writer.sealer.clone(),
+                jobs,
+            );
             self.busy.insert(self.batches.spawn(work).id(), shards);
             started = true;
         }

@@ -5,7 +5,10 @@ use std::{collections::BTreeSet, ops::Range};
 use sqlx::PgPool;
 
 use super::parked::Job;
-use crate::audit::postgres::{Class, Failure, Row, ensure_partition, insert};
+use crate::audit::{
+    postgres::{Class, Failure, Row, ensure_partition, insert, insert_sealed},
+    seal::Sealer,
+};
 
 /// An entry and its row.
 #[derive(Debug)]
@@ -34,7 +37,7 @@ pub(super) fn sort(lines: &mut [Line]) {
 }
 
 /// Stores lines that are [sorted](sort). 500 rows with one bad among them take 19 statements.
-pub(super) async fn store(pool: &PgPool, lines: &[Line]) -> Stored {
+pub(super) async fn store(pool: &PgPool, sealer: Option<&Sealer>, lines: &[Line]) -> Stored {
     let mut stored = Stored::default();
     let mut healed = false;
     let fresh = lines.partition_point(|line| line.job.refusals == 0);
@@ -46,7 +49,7 @@ pub(super) async fn store(pool: &PgPool, lines: &[Line]) -> Stored {
         if chosen.is_empty() {
             continue;
         }
-        match attempt(pool, chosen, &mut healed).await {
+        match attempt(pool, sealer, chosen, &mut healed).await {
             Ok(new) => {
                 stored.new += new;
                 stored.settled.extend(range);
@@ -73,11 +76,20 @@ fn halves(range: Range<usize>) -> Result<(Range<usize>, Range<usize>), usize> {
     Ok((range.start..middle, middle..range.end))
 }
 
-async fn attempt(pool: &PgPool, lines: &[Line], healed: &mut bool) -> Result<u64, Failure> {
+async fn attempt(
+    pool: &PgPool,
+    sealer: Option<&Sealer>,
+    lines: &[Line],
+    healed: &mut bool,
+) -> Result<u64, Failure> {
     let rows: Vec<&Row> = lines.iter().map(|line| &line.row).collect();
     let mut races = 0;
     loop {
-        match insert(pool, &rows).await {
+        let done = match sealer {
+            None => insert(pool, &rows).await,
+            Some(sealer) => insert_sealed(pool, &rows, sealer).await,
+        };
+        match done {
             Err(failure) if failure.is_missing_partition() && !*healed => {
                 *healed = true;
                 heal(pool, &rows).await?;

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr, time::Duration};
 use clap::Args;
 use cloakroom::{
     audit::{AuditPool, AuditQueue, check_schema},
-    store::RedisStore,
+    store::{RedisStore, redis::RedisStoreBuilder},
 };
 use sqlx::PgPool;
 
@@ -73,6 +73,11 @@ impl Context {
 
     /// A store with so many shards. It connects when it is first asked, and sets no namespace up.
     pub(crate) fn store(&self, shards: u16) -> Result<RedisStore> {
+        Ok(self.builder(shards)?.build()?)
+    }
+
+    /// The same, to be configured further.
+    pub(crate) fn builder(&self, shards: u16) -> Result<RedisStoreBuilder> {
         let Some(Secret(url)) = &self.options.redis else {
             return Err(Failure::usage("where is Redis? Give --redis URL, or set REDIS_URL"));
         };
@@ -82,8 +87,7 @@ impl Context {
             urls => RedisStore::cluster(urls.iter().copied()),
         };
         let builder = builder.namespace(self.namespace()).shards(shards).timeout(PATIENCE);
-        let builder = if self.options.allow_plaintext { builder.allow_plaintext() } else { builder };
-        Ok(builder.build()?)
+        Ok(if self.options.allow_plaintext { builder.allow_plaintext() } else { builder })
     }
 
     /// The queue of a namespace that exists and has as many shards as was asked for.
@@ -108,6 +112,22 @@ impl Context {
             return Ok(Some(probe));
         }
         Ok(Some(self.store(recorded)?.audit_queue()))
+    }
+
+    /// How many shards the namespace has: as Redis says or, where it has forgotten that with everything else, as
+    /// was given.
+    pub(crate) async fn shard_count(&self) -> Result<u16> {
+        let recorded = match self.queue_if_there().await? {
+            Some(queue) => u16::try_from(queue.shards()).ok(),
+            None => self.shards(),
+        };
+        recorded.ok_or_else(|| {
+            Failure::mismatch(format!(
+                "this Redis knows nothing of the namespace {:?}: if it was lost, say how many shards it had \
+                 (--shards, CLOAKROOM_SHARDS), as the application configures it (its default is 64)",
+                self.namespace()
+            ))
+        })
     }
 
     /// Connections to PostgreSQL. Nothing is connected yet.

@@ -38,6 +38,11 @@ impl Failure {
         Self { code: UNAVAILABLE, message: message.into() }
     }
 
+    /// Anything else.
+    pub(crate) fn other(message: impl Into<String>) -> Self {
+        Self { code: OTHER, message: message.into() }
+    }
+
     /// Tells it on stderr. A pipe that nobody reads any more (`cloakroom … | head`) is no failure to tell.
     pub(crate) fn report(self) -> ExitCode {
         if !self.message.is_empty() {

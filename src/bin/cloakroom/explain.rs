@@ -4,16 +4,15 @@ use std::process::ExitCode;
 
 use cloakroom::{
     audit::{HistoryEvent, KeyValue, SessionState, history},
-    clock::Timestamp,
     id::SessionRef,
 };
 use serde_json::{Value, json};
-use sqlx::PgPool;
 
 use crate::{
     Context,
     exit::{FOUND, Failure, Result},
     output, progress,
+    time::parse_time,
 };
 
 /// Arguments.
@@ -52,30 +51,6 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result {
         show_state(&SessionState::replay(&events))?;
     }
     Ok(if events.is_empty() { ExitCode::from(FOUND) } else { ExitCode::SUCCESS })
-}
-
-/// PostgreSQL knows every way to write a time. One without a zone is UTC.
-async fn parse_time(pool: &PgPool, text: &str) -> Result<Timestamp> {
-    let wrong = || Failure::usage(format!("{text:?} is no time: 2026-11-23T05:33:14Z is expected"));
-    if text.contains('\0') {
-        return Err(wrong());
-    }
-    let mut transaction = pool.begin().await.map_err(away)?;
-    sqlx::query("SET LOCAL timezone = 'UTC'").execute(&mut *transaction).await.map_err(away)?;
-    let millis: std::result::Result<i64, sqlx::Error> =
-        sqlx::query_scalar("SELECT (extract(epoch FROM $1::text::timestamptz) * 1000)::int8")
-            .bind(text)
-            .fetch_one(&mut *transaction)
-            .await;
-    match millis {
-        Ok(millis) => Ok(Timestamp::from_millis(u64::try_from(millis).map_err(|_| wrong())?)),
-        Err(sqlx::Error::Database(_)) => Err(wrong()),
-        Err(error) => Err(away(error)),
-    }
-}
-
-fn away(error: sqlx::Error) -> Failure {
-    Failure::unavailable(format!("PostgreSQL did not answer: {error}"))
 }
 
 fn show(events: &[HistoryEvent]) -> Result<()> {

@@ -1,12 +1,12 @@
 //! The `cloakroom` command: the audit trail's writer as a process of its own, and an operator's view of the
-//! queue, the dead letters and the trail.
+//! queue, the dead letters and the trail; recovery, verification and revocation.
 //!
 //! `cargo install cloakroom --features cli`
 //!
 //! | exit code | means |
 //! |---|---|
 //! | 0 | done, and nothing to report |
-//! | 1 | done, and something was found: dead letters, entries that wait for nobody, nothing under that name |
+//! | 1 | done, and something was found: dead letters, entries that wait for nobody, a session that does not verify or come back, nothing under that name |
 //! | 2 | the arguments or a setting are wrong |
 //! | 3 | Redis or PostgreSQL did not answer |
 //! | 4 | they are there and not as needed: a migration is missing, the shard count is another, no such namespace |
@@ -16,13 +16,20 @@
 
 mod context;
 mod dead;
+mod erase;
 mod exit;
 mod explain;
+mod keys;
 mod migrate;
 mod output;
 mod progress;
+mod recover;
+mod revoke;
+mod seal_key;
 mod sessions;
 mod status;
+mod time;
+mod verify;
 mod writer;
 
 use std::process::ExitCode;
@@ -59,6 +66,16 @@ enum Sub {
     Explain(explain::Args),
     /// Lists a user's sessions, those that are over too
     Sessions(sessions::Args),
+    /// Puts sessions back into a Redis that lost them, from the trail
+    Recover(recover::Args),
+    /// Holds Redis and the trail against one another, and the trail against its seals
+    Verify(verify::Args),
+    /// Makes a key by which writers seal the trail, or shows its public half
+    SealKey(seal_key::Args),
+    /// Erases what the trail tells of a user; the trail still verifies
+    Erase(erase::Args),
+    /// Lists or ends a user's sessions, or ends those of everybody
+    Revoke(revoke::Args),
 }
 
 #[tokio::main]
@@ -72,6 +89,11 @@ async fn main() -> ExitCode {
         Sub::Dead(args) => dead::run(&context, args).await,
         Sub::Explain(args) => explain::run(&context, args).await,
         Sub::Sessions(args) => sessions::run(&context, args).await,
+        Sub::Recover(args) => recover::run(&context, args).await,
+        Sub::Verify(args) => verify::run(&context, args).await,
+        Sub::SealKey(args) => seal_key::run(&args),
+        Sub::Erase(args) => erase::run(&context, args).await,
+        Sub::Revoke(args) => revoke::run(&context, args).await,
     };
     done.unwrap_or_else(exit::Failure::report)
 }

@@ -23,6 +23,17 @@ pub(crate) fn json(value: &impl Serialize) -> Result<()> {
     line(text)
 }
 
+/// What was found, a line each, and how many more there were.
+pub(crate) fn findings(found: impl IntoIterator<Item = impl ToString>, more: u64) -> Result<()> {
+    for one in found {
+        line(visible(&one.to_string()))?;
+    }
+    if more > 0 {
+        line(format!("… and {more} more"))?;
+    }
+    Ok(())
+}
+
 /// Rows below their headings, columns aligned.
 pub(crate) fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> Result<()> {
     let headings = headings.map(str::to_owned);

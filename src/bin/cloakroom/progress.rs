@@ -21,6 +21,13 @@ pub(crate) fn spinner(what: &'static str) -> ProgressBar {
     bar.with_message(what)
 }
 
+/// For work whose end is not known, with how much is done.
+pub(crate) fn counter(what: &'static str) -> ProgressBar {
+    let bar = spinner(what);
+    bar.set_style(style("{spinner} {msg} {pos} ({per_sec}) {elapsed}"));
+    bar
+}
+
 /// The templates above are right; were one not, the default serves.
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())

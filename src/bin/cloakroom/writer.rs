@@ -2,6 +2,7 @@
 
 use std::{
     io::{IsTerminal as _, stderr},
+    path::PathBuf,
     process::ExitCode,
     time::Duration,
 };
@@ -13,7 +14,7 @@ use cloakroom::{
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use crate::{Context, exit::Result, output};
+use crate::{Context, exit::Result, keys, output};
 
 /// Arguments.
 #[derive(clap::Args)]
@@ -27,6 +28,9 @@ pub(crate) struct Args {
     /// Inserts at a time, 1 to 16, each with a connection
     #[arg(long, default_value_t = 2)]
     concurrency: u8,
+    /// Seals what it stores with the key in this file, which `cloakroom seal-key` made
+    #[arg(long, value_name = "FILE", env = "CLOAKROOM_SEAL_KEY_FILE")]
+    seal_key: Option<PathBuf>,
     /// Seconds that it goes on storing after SIGTERM or Ctrl-C
     #[arg(long, default_value_t = 5)]
     flush: u64,
@@ -37,6 +41,8 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result {
     // Colours are for people, and in a log file only noise.
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
     log.with_ansi(stderr().is_terminal()).init();
+    // Before anything is stored without it.
+    let seal_key = args.seal_key.as_deref().map(keys::read_seal_key).transpose()?;
     // From here on, so that no signal ends the process in the old way.
     let mut signals = Signals::new()?;
 
@@ -54,6 +60,10 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result {
     let name = args.name.unwrap_or_else(|| format!("{host}:{}", std::process::id()));
     let writer = AuditWriter::new(queue, pool).name(name).batch(args.batch).concurrency(args.concurrency);
     let writer = writer.flush(Duration::from_secs(args.flush));
+    let writer = match seal_key {
+        Some(key) => writer.seal(Some(key)),
+        None => writer,
+    };
     let stop = writer.stop_handle();
     let asking = tokio::spawn(stop_on(signals, stop));
     let report = writer.run().await;

@@ -53,6 +53,12 @@ impl Hash {
         self.0.is_empty()
     }
 
+    /// A field as it is.
+    #[cfg(feature = "audit")]
+    pub(super) fn get(&self, name: &[u8]) -> Option<&[u8]> {
+        self.0.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_slice())
+    }
+
     /// The application's keys alone.
     pub(super) fn into_fields(self) -> BTreeMap<FieldName, Field> {
         self.0.into_iter().filter_map(|(name, value)| field(&name, &value)).collect()

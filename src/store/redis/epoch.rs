@@ -49,15 +49,25 @@ pub(super) async fn raise(store: &RedisStore, raise: &Raise) -> Result<u64> {
     }
 }
 
+/// Sets a shard's epoch to at least `to`, and tells nobody: the trail knows.
+#[cfg(feature = "audit")]
+pub(super) async fn put_back(store: &RedisStore, shard: Shard, to: u64) -> Result<()> {
+    run(store, shard, to, "").await
+}
+
 fn keep(failure: &mut Option<Error>, error: Error) {
     failure.get_or_insert(error);
 }
 
 async fn one(store: &RedisStore, raise: &Raise, shard: Shard, to: u64) -> Result<()> {
     let payload = store.told(|| Payload::of_namespace(EventId::new(), &raise.context));
+    run(store, shard, to, &payload).await
+}
+
+async fn run(store: &RedisStore, shard: Shard, to: u64, told: &str) -> Result<()> {
     let mut script = EPOCH.prepare_invoke();
     let keys = &store.keys;
-    script.key(keys.epoch(shard)).key(keys.audit(shard)).key(keys.log(shard)).arg(to).arg(payload);
+    script.key(keys.epoch(shard)).key(keys.audit(shard)).key(keys.log(shard)).arg(to).arg(told);
     match Answer::of(store.connection.script(&script).await?)?.word().as_slice() {
         b"raised" | b"kept" => Ok(()),
         _ => Err(strange()),

@@ -81,6 +81,12 @@ impl Keys {
         self.key(shard, "s:", hash)
     }
 
+    /// Matches all sessions' keys, for `SCAN`.
+    #[cfg(feature = "audit")]
+    pub(crate) fn sessions(&self) -> String {
+        format!("{}:{{*}}:s:*", self.namespace)
+    }
+
     /// What became of it.
     pub(crate) fn aftermath(&self, shard: Shard, hash: &str) -> String {
         self.key(shard, "x:", hash)

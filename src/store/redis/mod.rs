@@ -47,6 +47,7 @@
 //!
 //! What a script changes besides its own session is read before, so that each of its keys is declared, and the
 //! script refuses where the index changed meanwhile. A list forgets sessions that ran out by one more script.
+//! | recovery | `EVALSHA` a session, nothing where anything is | 1, pipelined |
 //!
 //! Scripts run all or nothing on one shard, declare every key, read before they write, and are safe to
 //! repeat under their event id; the client loads them again when the server has forgotten them.
@@ -64,9 +65,13 @@ mod codec;
 mod connection;
 mod epoch;
 mod index;
+#[cfg(feature = "audit")]
+mod inspect;
 mod keys;
 mod load;
 mod replicas;
+#[cfg(feature = "audit")]
+mod restore;
 mod revoke;
 mod setup;
 mod trail;
@@ -80,6 +85,11 @@ pub use builder::RedisStoreBuilder;
 pub(crate) use connection::Connection;
 pub(crate) use keys::Keys;
 use trail::Trail;
+#[cfg(feature = "audit")]
+pub(crate) use {
+    inspect::{Alive, Seen},
+    restore::{Restore, Restored, Tombstone},
+};
 
 use super::{
     Commit, Committed, Confirm, Confirmed, Create, Created, End, Finished, Loaded, Raise, Reserved,

@@ -4,10 +4,11 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use uuid::Uuid;
 
 use super::Row;
+use crate::{audit::queue::LeftOut, clock::Timestamp};
 
 /// What `gap.lua` writes: it belongs to a shard and to no session.
 #[derive(Deserialize)]
-pub(super) struct Gap {
+pub(in crate::audit) struct Gap {
     schema: u16,
     #[serde(deserialize_with = "uuid")]
     id: Uuid,
@@ -32,8 +33,18 @@ struct Delta {
 }
 
 impl Gap {
-    pub(super) fn parse(payload: &[u8]) -> Option<Self> {
+    pub(in crate::audit) fn parse(payload: &[u8]) -> Option<Self> {
         serde_json::from_slice(payload).ok()
+    }
+
+    pub(in crate::audit) fn id(&self) -> Uuid {
+        self.id
+    }
+
+    pub(in crate::audit) fn left_out(&self) -> LeftOut {
+        let Delta { shed, since, until } = self.delta;
+        let [since, until] = [since, until].map(Timestamp::from_millis);
+        LeftOut { changes: shed, since, until }
     }
 
     pub(super) fn fill(self, row: &mut Row) {

@@ -1,0 +1,172 @@
+//! All events of one session, and what is wrong with them.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::{Event, State};
+use crate::{
+    audit::EntryKind,
+    clock::Timestamp,
+    id::{EventId, SessionRef},
+};
+
+/// How many events wait before the older half is folded into the state.
+const FOLD: usize = 1024;
+
+/// A session's events in the order of their versions. Those long past, where nothing is wrong with them,
+/// are kept as the state that they came to, so that a session of a million changes takes no more memory
+/// than one of a thousand.
+#[derive(Debug)]
+pub(in crate::audit) struct History {
+    until: Timestamp,
+    state: Option<State>,
+    rest: Vec<Event>,
+    /// How long `rest` gets before folding is tried again.
+    fold_at: usize,
+}
+
+/// Versions that no row has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::audit) struct Hole {
+    pub(in crate::audit) from: u64,
+    pub(in crate::audit) to: u64,
+    /// When the event before them happened.
+    pub(in crate::audit) since: Timestamp,
+    /// When the event after them happened.
+    pub(in crate::audit) until: Timestamp,
+}
+
+impl Hole {
+    pub(in crate::audit) fn versions(&self) -> (u64, u64) {
+        (self.from, self.to)
+    }
+}
+
+/// What a history came to.
+#[derive(Debug)]
+pub(in crate::audit) struct Resolved {
+    /// The ref of its first row that is there.
+    pub(in crate::audit) began_as: Option<SessionRef>,
+    /// The session after its last event; `None` where nobody knows how it began.
+    pub(in crate::audit) state: Option<State>,
+    /// The ends of branches that are not the chosen one.
+    pub(in crate::audit) other_branches: Vec<EventId>,
+    pub(in crate::audit) gaps: Vec<Hole>,
+    /// Rows that this release can't read.
+    pub(in crate::audit) unreadable: Vec<EventId>,
+    /// Rows whose values were erased.
+    pub(in crate::audit) erased: bool,
+}
+
+impl History {
+    pub(super) fn new(until: Timestamp) -> Self {
+        Self { until, state: None, rest: Vec::new(), fold_at: FOLD }
+    }
+
+    pub(super) fn push(&mut self, event: Event) {
+        self.rest.push(event);
+        if self.rest.len() >= self.fold_at {
+            self.fold();
+            self.fold_at = self.rest.len() + FOLD;
+        }
+    }
+
+    /// Folds the older half, as far as each event is the only one of its version.
+    fn fold(&mut self) {
+        let lonely = |at: usize| {
+            let version = |at: usize| self.rest.get(at).map(|event| event.version);
+            version(at) != version(at + 1)
+        };
+        let mut done = 0;
+        let mut state = self.state.take();
+        while done < self.rest.len() / 2 && lonely(done) {
+            // An erased row is kept, to be told.
+            let Some(event) = self.rest.get(done).filter(|event| !event.erased) else { break };
+            match &mut state {
+                None => match State::begin(event, self.until) {
+                    Some(begun) => state = Some(begun),
+                    None => break,
+                },
+                Some(state) if state.is_followed_by(event) => state.apply(event, self.until),
+                Some(_) => break,
+            }
+            done += 1;
+        }
+        self.state = state;
+        self.rest.drain(..done);
+    }
+
+    /// What all of it came to.
+    pub(in crate::audit) fn resolve(mut self) -> Resolved {
+        self.rest.sort_by_key(|event| (event.version, event.at, event.id));
+        let unreadable = self.rest.iter().filter(|event| event.what.is_none() && !event.erased);
+        let mut resolved = Resolved {
+            began_as: self.rest.first().map(|event| event.reference),
+            state: None,
+            other_branches: Vec::new(),
+            gaps: Vec::new(),
+            unreadable: unreadable.map(|event| event.id).collect(),
+            erased: self.rest.iter().any(|event| event.erased),
+        };
+        let mut state = self.state.take();
+        let head = state.as_ref().map_or(EventId::NONE, |state| state.head);
+        let (path, others) = branch(&self.rest, head);
+        resolved.other_branches = others;
+        let mut last = state.as_ref().map_or(0, |state| state.version);
+        if path.first().is_some_and(|first| first.version <= last) {
+            // It leaves the history at a place that was folded: the rest of it is another branch.
+            resolved.other_branches.extend(path.last().map(|event| event.id));
+        }
+        let folded = last;
+        for event in path.into_iter().skip_while(|event| event.version <= folded) {
+            if event.version > last + 1 {
+                let since = state.as_ref().map_or(Timestamp::default(), |state| state.last_at);
+                let (from, to) = (last + 1, event.version - 1);
+                resolved.gaps.push(Hole { from, to, since, until: event.at });
+            }
+            last = event.version;
+            match &mut state {
+                Some(state) => state.apply(event, self.until),
+                None => state = State::begin(event, self.until),
+            }
+        }
+        // An end is an end, on whichever branch it was written, unless the session was put back since.
+        if let Some(state) = &mut state
+            && state.ended.is_none()
+        {
+            let put_back = self.rest.iter().filter(|event| event.is(EntryKind::Recovered));
+            let put_back = put_back.map(|event| event.at).max().unwrap_or_default();
+            let end = self.rest.iter().find(|event| event.is(EntryKind::Ended) && event.at > put_back);
+            state.ended = end.and_then(|end| Some((end.what.as_ref()?.reason, end.at)));
+        }
+        resolved.state = state;
+        resolved
+    }
+}
+
+/// The events from the beginning to the end of the branch that was written last, and the ends of the
+/// others. Where an event's predecessor is missing, the branch goes on with what stands before the gap.
+fn branch(rest: &[Event], head: EventId) -> (Vec<&Event>, Vec<EventId>) {
+    let places: HashMap<EventId, usize> =
+        rest.iter().enumerate().map(|(place, event)| (event.id, place)).collect();
+    let followed: BTreeSet<EventId> = rest.iter().map(|event| event.predecessor).collect();
+    let tips = rest.iter().enumerate().filter(|(_, event)| !followed.contains(&event.id));
+    let Some((tip, _)) = tips.clone().max_by_key(|(_, event)| (event.at, event.version)) else {
+        return (Vec::new(), Vec::new());
+    };
+    let mut path = Vec::new();
+    let mut taken = BTreeSet::new();
+    let mut next = Some(tip);
+    while let Some(place) = next {
+        let Some(event) = rest.get(place).filter(|_| taken.insert(place)) else { break };
+        path.push(event);
+        next = match places.get(&event.predecessor) {
+            _ if event.version <= 1 || event.predecessor == head => None,
+            Some(place) if *place < rest.len() => Some(*place),
+            // A gap: `rest` is sorted by version.
+            _ => rest.partition_point(|before| before.version < event.version).checked_sub(1),
+        };
+    }
+    path.reverse();
+    let others = tips.filter(|(place, _)| !taken.contains(place)).map(|(_, event)| event.id).collect();
+    (path, others)
+}

@@ -1,0 +1,103 @@
+//! Looking at sessions without touching them. See `audit::verify`.
+
+use std::time::Duration;
+
+use redis::Value;
+
+use super::{
+    RedisStore,
+    codec::{Aftermath, Hash, number},
+};
+use crate::{
+    clock::Timestamp,
+    error::{Error, ErrorKind, Result},
+    id::{Address, EventId},
+    record::Record,
+};
+
+/// A session can have been renewed many times since somebody knew its address.
+const MAX_MOVES: usize = 64;
+
+/// What Redis has of a session.
+#[derive(Debug)]
+pub(crate) enum Seen {
+    /// Neither it nor what became of it.
+    Nothing,
+    Alive(Box<Alive>),
+    /// It ended by this event.
+    Ended {
+        by: Option<EventId>,
+    },
+}
+
+/// A session that is there.
+#[derive(Debug)]
+pub(crate) struct Alive {
+    pub(crate) record: Record,
+    /// Tails of its last events.
+    pub(crate) recent: Vec<u8>,
+}
+
+impl RedisStore {
+    /// Looks for the session at `at`, and follows its renewals.
+    pub(crate) async fn inspect(&self, at: Address) -> Result<Seen> {
+        let mut here = at;
+        for _ in 0..MAX_MOVES {
+            let hash = self.keys.hash(&here.reference);
+            let session = self.hash(&self.keys.session(here.shard, &hash)).await?;
+            if !session.is_empty() {
+                let recent = session.get(b"recent").unwrap_or_default().to_vec();
+                let session = session.into_session(here, Timestamp::default(), Duration::ZERO);
+                let Some(session) = session else {
+                    return Err(Error::msg(ErrorKind::Corrupt, "a session in Redis can't be decoded"));
+                };
+                return Ok(Seen::Alive(Box::new(Alive { record: session.record, recent })));
+            }
+            let aftermath = self.hash(&self.keys.aftermath(here.shard, &hash)).await?;
+            let by = aftermath.get(b"by").and_then(|by| by.try_into().ok()).map(EventId::from_bytes);
+            match aftermath.into_aftermath() {
+                None => return Ok(Seen::Nothing),
+                Some(Aftermath::Ended(_)) => return Ok(Seen::Ended { by }),
+                Some(Aftermath::Moved { to, .. }) => here = Address { reference: to, ..here },
+            }
+        }
+        Ok(Seen::Nothing)
+    }
+
+    async fn hash(&self, key: &str) -> Result<Hash> {
+        let value: Value = self.connection.query(redis::cmd("HGETALL").arg(key)).await?;
+        Hash::from_value(value).ok_or_else(|| Error::msg(ErrorKind::Corrupt, "HGETALL answered no hash"))
+    }
+
+    /// Redis' clock.
+    pub(crate) async fn now(&self) -> Result<Timestamp> {
+        let (seconds, micros): (u64, u64) = self.connection.query(&redis::cmd("TIME")).await?;
+        Ok(Timestamp::from_millis(seconds * 1000 + micros / 1000))
+    }
+
+    /// Whether [`scan`](Self::scan) goes through all sessions: each master of a cluster has a cursor of its own.
+    pub(crate) fn can_scan(&self) -> bool {
+        !self.connection.is_cluster()
+    }
+
+    /// Some keys of sessions, and where to go on; 0 begins and ends.
+    pub(crate) async fn scan(&self, cursor: u64) -> Result<(u64, Vec<String>)> {
+        let mut scan = redis::cmd("SCAN");
+        scan.arg(cursor).arg("MATCH").arg(self.keys.sessions()).arg("COUNT").arg(1000);
+        self.connection.query(&scan).await
+    }
+
+    /// The key of the session at this address.
+    pub(crate) fn key_of(&self, at: Address) -> String {
+        self.keys.session(at.shard, &self.keys.hash(&at.reference))
+    }
+
+    /// Version and last event of the session under this key.
+    pub(crate) async fn head_of(&self, key: &str) -> Result<Option<(u64, EventId)>> {
+        type Fields = (Option<Vec<u8>>, Option<Vec<u8>>);
+        let (version, head): Fields =
+            self.connection.query(redis::cmd("HMGET").arg(key).arg("v").arg("head")).await?;
+        let head = head.and_then(|head| head.try_into().ok()).map(EventId::from_bytes);
+        Ok(version.and_then(|version| number(&version)).zip(head))
+    }
+}

@@ -1,0 +1,196 @@
+//! Every operation, and every field of every session byte for byte.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde_json::json;
+
+use crate::site::{Site, database};
+
+/// A session's hash as Redis has it.
+type Hash = BTreeMap<String, Vec<u8>>;
+
+/// Steps that any session can take at any time: each key holds one sort of value.
+const STEPS: [&str; 22] = [
+    "inc count",
+    "inc count",
+    "max most 40",
+    "max most 7",
+    "push list {\"b\":1,\"a\":[2,\"],\"]}",
+    "push list \"two words\"",
+    "push list 1.50",
+    "put set {\"id\":1}",
+    "put set {\"id\":2}",
+    "drop set {\"id\":1}",
+    "drop never 1",
+    "update sum",
+    "write plain \"a\\u0000b\"",
+    "write plain {\"zz\":1,\"a\":{}}",
+    "write flash 3",
+    "write flash [\"x\"]",
+    "take flash",
+    "remove plain",
+    "secret otp 1",
+    "secretly otp",
+    "clear; inc count",
+    "clear; put set {\"id\":3}",
+];
+
+/// Steps that give a new token.
+const MOVES: [&str; 3] = ["renew", "prove hardware-key", "renew; inc count"];
+
+/// The same sequence in each run.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, sides: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % sides as u64) as usize
+    }
+}
+
+/// All sessions, by the rest of their keys.
+async fn hashes(site: &Site) -> BTreeMap<String, Hash> {
+    let client = redis::Client::open(site.redis.lock().unwrap().url()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let mut all = BTreeMap::new();
+    for key in site.keys().into_iter().filter(|key| key.contains(":s:")) {
+        let hash: Hash = redis::cmd("HGETALL").arg(&key).query_async(&mut connection).await.unwrap();
+        all.insert(key, hash);
+    }
+    all
+}
+
+fn number(hash: &Hash, name: &str) -> u64 {
+    std::str::from_utf8(&hash[name]).unwrap().parse().unwrap()
+}
+
+/// What came back, against what was there: one version more, by the event that put it back.
+fn assert_same(before: &Hash, after: &Hash, key: &str) {
+    assert_eq!(number(after, "v"), number(before, "v") + 1, "{key}");
+    // The script's clock and the stream's may show two milliseconds.
+    for name in ["created", "deadline", "auth_at"] {
+        assert_eq!(before.contains_key(name), after.contains_key(name), "{key} {name}");
+        if before.contains_key(name) {
+            assert!(number(after, name).abs_diff(number(before, name)) < 5, "{key} {name}");
+        }
+    }
+    for name in ["class", "epoch", "user", "auth_method"] {
+        assert_eq!(after.get(name), before.get(name), "{key} {name}");
+    }
+    let (was, is) = (&before["recent"], &after["recent"]);
+    let kept = is.len() - 8;
+    assert!(kept == was.len() || kept >= 31 * 8, "{key}: {kept} of {}", was.len());
+    assert_eq!(is[..kept], was[was.len() - kept..], "{key}");
+    assert_eq!(is[kept..], after["head"][8..], "{key}");
+    let values = |hash: &Hash| -> Hash {
+        let plain = |(name, value): &(&String, &Vec<u8>)| name.starts_with('.') && value[0] & 0x80 == 0;
+        hash.iter().filter(plain).map(|(name, value)| (name.clone(), value.clone())).collect()
+    };
+    assert_eq!(values(after), values(before), "{key}");
+    assert!(after.keys().all(|name| name != ".otp"), "{key}: a secret that was in the trail");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_operation_comes_back_with_the_value_and_the_version_it_had() {
+    let site = Site::start().await;
+    let mut dice = Dice(0x2545_f491_4f6c_dd1d);
+    let mut tokens = Vec::new();
+    for visitor in 0..24 {
+        let first = ["write first 1", "inc count", "put set {\"id\":1}; push list 1"][visitor % 3];
+        let mut token = site.run("", first).await.token.unwrap();
+        if visitor % 4 > 0 {
+            let login = if visitor % 4 == 1 { "login" } else { "adopt" };
+            let more = STEPS[dice.below(STEPS.len())];
+            token = site.run(&token, &format!("{login} user-{visitor}; {more}")).await.token.unwrap();
+        }
+        for _ in 0..3 + dice.below(60) {
+            let steps: Vec<&str> = (0..1 + dice.below(3)).map(|_| STEPS[dice.below(STEPS.len())]).collect();
+            let more = STEPS[dice.below(14)];
+            match dice.below(12) {
+                0 if visitor % 4 > 0 => {
+                    let step = MOVES[dice.below(MOVES.len())];
+                    token = site.run(&token, step).await.token.unwrap();
+                }
+                // Two at a time: one of them may be merged over the other, or told of a conflict.
+                1..4 => {
+                    let steps = steps.join(";");
+                    let (one, other) = tokio::join!(site.app.run(&token, &steps), site.app.run(&token, more));
+                    for answer in [one, other] {
+                        assert!(answer.status == 200 || answer.status == 409, "{answer:?}");
+                    }
+                }
+                _ => {
+                    site.run(&token, &steps.join(";")).await;
+                }
+            }
+        }
+        tokens.push(token);
+    }
+    // A few requests into its new life each, so that no renewal is under way.
+    for token in &tokens {
+        site.run(token, "inc count").await;
+    }
+    let before = hashes(&site).await;
+    assert_eq!(before.len(), 24);
+    site.lose().await;
+    let told: Vec<String> = sqlx::query_scalar("SELECT DISTINCT kind FROM cloakroom.session_event")
+        .fetch_all(&site.pool)
+        .await
+        .unwrap();
+    for kind in ["created", "signed_in", "changed", "renewed", "reauthenticated", "ended"] {
+        assert!(told.iter().any(|told| told == kind), "{kind} is among them");
+    }
+    let report = site.recovery().run().await.unwrap();
+    assert_eq!(report.restored, 24, "{report:?}");
+    let after = hashes(&site).await;
+    assert_eq!(after.keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>());
+    for (key, hash) in &after {
+        assert_same(&before[key], hash, key);
+    }
+
+    // And once more, now over the entries of the recovery.
+    for token in &tokens {
+        site.run(token, "inc count; take flash; push list 9").await;
+    }
+    let before = hashes(&site).await;
+    site.lose().await;
+    assert_eq!(site.recovery().run().await.unwrap().restored, 24);
+    for (key, hash) in &hashes(&site).await {
+        assert_same(&before[key], hash, key);
+    }
+}
+
+/// A burst of commits, a loss, a recovery: a request from before still finds its place.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_last_seconds_events_are_known_again() {
+    let site = Site::start().await;
+    let token = site.run("", "login alice").await.token.unwrap();
+    for _ in 0..100 {
+        site.run(&token, "inc n").await;
+    }
+    let before = hashes(&site).await;
+    site.lose().await;
+    site.recovery().run().await.unwrap();
+    for (key, hash) in &hashes(&site).await {
+        assert_same(&before[key], hash, key);
+        assert_eq!(hash["recent"].len(), 102 * 8);
+    }
+}
+
+/// A token that was given up is used again, and the session ends for it: that end is one, too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_a_replay_ended_stays_out() {
+    let site = Site::with(&database(), Duration::from_secs(3600)).await;
+    let old = site.run("", "login alice; write n 1").await.token.unwrap();
+    let new = site.run(&old, "renew").await.token.unwrap();
+    let moved = site.keys().into_iter().find(|key| key.contains(":x:")).unwrap();
+    site.redis(&["HSET", &moved, "until", "1"]);
+    site.app.run(&old, "user").await;
+    assert_eq!(site.run(&new, "ended").await.told, [json!("replayed")]);
+    site.lose().await;
+    let report = site.recovery().run().await.unwrap();
+    assert_eq!((report.restored, report.ended), (0, 1), "{report:?}");
+    assert_eq!(site.run(&new, "user; ended").await.told, [json!(null), json!("replayed")]);
+}
