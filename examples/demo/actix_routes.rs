@@ -1,6 +1,6 @@
 //! The shop as an actix-web application.
 
-use std::{net::TcpListener, sync::Arc};
+use std::{convert::Infallible, net::TcpListener, sync::Arc};
 
 use actix_web::{
     App, Error, FromRequest as _, HttpMessage as _, HttpRequest, HttpResponse, HttpServer, Responder,
@@ -22,11 +22,15 @@ use cloakroom::{
     store::SessionStore,
 };
 
+use futures_util::StreamExt as _;
+
 use crate::{
-    Shop,
+    Shop, account,
     costs::Counting,
     counter::{Done, HEADERS, Trace},
-    health,
+    devices::{self, Handle},
+    feed, health,
+    origin::{self, Sender},
     page::{self, Page},
     shop::{self, Answer, Choice, Name},
 };
@@ -40,7 +44,7 @@ pub(crate) fn server<S: SessionStore + Clone>(
     config: SessionConfig,
     shop: Shop,
 ) -> std::io::Result<Server> {
-    let counting = Counting::new(store.clone(), shop.ledger.clone());
+    let counting = Counting::new(store.clone(), shop.ledger.clone(), shop.timings.clone());
     let sessions = SessionMiddleware::with_config(counting, config).with_reply(TextBody);
     let server =
         HttpServer::new(move || {
@@ -64,6 +68,9 @@ pub(crate) fn server<S: SessionStore + Clone>(
                 .service(web::resource("/style.css").get(async || {
                     HttpResponse::Ok().content_type("text/css").body(include_str!("style.css"))
                 }))
+                .service(web::resource("/script.js").get(async || {
+                    HttpResponse::Ok().content_type("text/javascript").body(include_str!("script.js"))
+                }))
                 .service(
                     web::scope("")
                         .service(web::resource("/").get(async |session: Session| shop::shelf(&session)))
@@ -73,6 +80,11 @@ pub(crate) fn server<S: SessionStore + Clone>(
                         .service(web::resource("/sign-in").get(sign_in_form).post(sign_in))
                         .service(web::resource("/sign-out").post(sign_out))
                         .service(web::resource("/session.json").get(json))
+                        .service(web::resource("/account").get(account))
+                        .service(web::resource("/account/events").get(events))
+                        .service(web::resource("/account/revoke").post(revoke))
+                        .service(web::resource("/account/sign-out-others").post(sign_out_others))
+                        .service(web::resource("/account/sign-out-everywhere").post(sign_out_everywhere))
                         .wrap(sessions.clone())
                         .wrap(from_fn(around)),
                 )
@@ -104,8 +116,42 @@ async fn json(session: Session, shop: Data<Shop>) -> Result<impl Responder, cloa
     shop::json(&session, &shop).map(Json)
 }
 
-async fn trail(shop: Data<Shop>) -> Html {
+async fn account(session: Session, shop: Data<Shop>) -> Answered {
+    account::show(&session, &shop).await
+}
+
+async fn revoke(session: Session, form: Form<Handle>) -> Answered {
+    devices::revoke(&session, &form).await
+}
+
+async fn sign_out_others(session: Session) -> Answered {
+    devices::sign_out_others(&session).await
+}
+
+async fn sign_out_everywhere(session: Session) -> Answered {
+    devices::sign_out_everywhere(&session).await
+}
+
+async fn events(
+    session: Session,
+    shop: Data<Shop>,
+    request: HttpRequest,
+) -> Result<HttpResponse, cloakroom::error::Error> {
+    let last_seen = request.headers().get("last-event-id").and_then(|id| id.to_str().ok());
+    let Some(frames) = feed::open(&session, last_seen, shop.stop.clone()).await? else {
+        return Ok(HttpResponse::NoContent().finish());
+    };
+    let bytes = frames.map(|frame| Ok::<_, Infallible>(web::Bytes::from(frame.to_text())));
+    Ok(HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .insert_header((header::CACHE_CONTROL, "private, no-store"))
+        .streaming(bytes))
+}
+
+async fn trail(shop: Data<Shop>) -> impl Responder {
     Html::new(page::trail(&shop.trail.latest().await))
+        .customize()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
 }
 
 async fn healthz(store: &impl SessionStore, shop: &Shop) -> HttpResponse {
@@ -142,6 +188,11 @@ async fn around(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let shop = Data::<Shop>::extract(request.request()).await?;
+    if !request.method().is_safe() && !is_ours(request.headers()) {
+        let refused =
+            HttpResponse::Forbidden().content_type("text/plain; charset=utf-8").body(origin::REFUSED);
+        return Ok(request.into_response(refused));
+    }
     let trace = Trace::begin();
     if let Ok(value) = HeaderValue::try_from(trace.parent) {
         request.headers_mut().insert(HeaderName::from_static("traceparent"), value);
@@ -177,4 +228,10 @@ async fn around(
         response.headers_mut().insert(HeaderName::from_static("server-timing"), value);
     }
     Ok(response)
+}
+
+fn is_ours(headers: &header::HeaderMap) -> bool {
+    let header = |name| headers.get(name).map(HeaderValue::as_bytes);
+    let (fetch_site, origin) = (header(HeaderName::from_static("sec-fetch-site")), header(header::ORIGIN));
+    Sender { fetch_site, origin, host: header(header::HOST) }.is_ours()
 }

@@ -1,13 +1,13 @@
 //! The shop as an axum router.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 
 use axum::{
     Extension, Form, Json, Router,
     extract::{ConnectInfo, Request, State},
-    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
-    response::{Html, IntoResponse, Redirect, Response},
+    response::{Html, IntoResponse, Redirect, Response, Sse, sse},
     routing::{get, post},
 };
 use cloakroom::{
@@ -18,13 +18,16 @@ use cloakroom::{
     session::Session,
     store::SessionStore,
 };
+use futures_util::StreamExt as _;
 use tower_http::{catch_panic::CatchPanicLayer, trace::TraceLayer};
 
 use crate::{
-    Shop,
+    Shop, account,
     costs::Counting,
     counter::{Done, HEADERS, Trace},
-    health,
+    devices::{self, Handle},
+    feed, health,
+    origin::{self, Sender},
     page::{self, Page},
     shop::{self, Answer, Choice, Name},
 };
@@ -32,7 +35,10 @@ use crate::{
 type Answered = Result<Answer, Error>;
 
 pub(crate) fn router<S: SessionStore + Clone>(store: S, config: SessionConfig, shop: Shop) -> Router {
-    let sessions = SessionLayer::with_config(Counting::new(store.clone(), shop.ledger.clone()), config);
+    let sessions = SessionLayer::with_config(
+        Counting::new(store.clone(), shop.ledger.clone(), shop.timings.clone()),
+        config,
+    );
     let sign_in = get(async |session: Session| -> Answered { shop::sign_in_form(&session) }).post(
         async |session: Session, Form(form): Form<Name>| -> Answered { shop::sign_in(&session, &form) },
     );
@@ -44,12 +50,21 @@ pub(crate) fn router<S: SessionStore + Clone>(store: S, config: SessionConfig, s
         .route("/sign-in", sign_in)
         .route("/sign-out", post(async |session: Session| -> Answered { shop::sign_out(&session) }))
         .route("/session.json", get(json))
+        .route("/account", get(account))
+        .route("/account/events", get(events))
+        .route("/account/revoke", post(revoke))
+        .route("/account/sign-out-others", post(sign_out_others))
+        .route("/account/sign-out-everywhere", post(sign_out_everywhere))
         .layer(sessions.with_reply(TextBody))
         .layer(middleware::from_fn_with_state(shop.clone(), around))
         // Below, nothing has to do with a session, and so nothing keeps one alive.
-        .route("/trail", get(async |State(shop): State<Shop>| Html(page::trail(&shop.trail.latest().await))))
+        .route("/trail", get(trail))
         .route("/healthz", get(async move |State(shop): State<Shop>| healthz(&store, &shop).await))
         .route("/style.css", get(async || ([(header::CONTENT_TYPE, "text/css")], include_str!("style.css"))))
+        .route(
+            "/script.js",
+            get(async || ([(header::CONTENT_TYPE, "text/javascript")], include_str!("script.js"))),
+        )
         .layer(CatchPanicLayer::new())
         .layer(middleware::map_response(secure))
         .layer(TraceLayer::new_for_http())
@@ -62,6 +77,41 @@ async fn add(session: Session, Form(choice): Form<Choice>) -> Answered {
 
 async fn remove(session: Session, Form(choice): Form<Choice>) -> Answered {
     shop::remove(&session, &choice)
+}
+
+async fn account(session: Session, State(shop): State<Shop>) -> Answered {
+    account::show(&session, &shop).await
+}
+
+async fn revoke(session: Session, Form(form): Form<Handle>) -> Answered {
+    devices::revoke(&session, &form).await
+}
+
+async fn sign_out_others(session: Session) -> Answered {
+    devices::sign_out_others(&session).await
+}
+
+async fn sign_out_everywhere(session: Session) -> Answered {
+    devices::sign_out_everywhere(&session).await
+}
+
+async fn events(session: Session, State(shop): State<Shop>, headers: HeaderMap) -> Result<Response, Error> {
+    let last_seen = headers.get("last-event-id").and_then(|id| id.to_str().ok());
+    let Some(frames) = feed::open(&session, last_seen, shop.stop).await? else {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    };
+    let events = frames.map(|frame| {
+        let event = sse::Event::default().event(frame.event).data(frame.data);
+        Ok::<_, Infallible>(match frame.id {
+            Some(id) => event.id(id),
+            None => event,
+        })
+    });
+    Ok(([(header::CACHE_CONTROL, "private, no-store")], Sse::new(events)).into_response())
+}
+
+async fn trail(State(shop): State<Shop>) -> impl IntoResponse {
+    ([(header::CACHE_CONTROL, "no-store")], Html(page::trail(&shop.trail.latest().await)))
 }
 
 async fn json(session: Session, State(shop): State<Shop>) -> Result<Response, Error> {
@@ -92,6 +142,9 @@ async fn around(
     mut request: Request,
     next: Next,
 ) -> Response {
+    if !request.method().is_safe() && !is_ours(request.headers()) {
+        return (StatusCode::FORBIDDEN, origin::REFUSED).into_response();
+    }
     let trace = Trace::begin();
     if let Ok(value) = HeaderValue::try_from(trace.parent) {
         request.headers_mut().insert("traceparent", value);
@@ -119,6 +172,12 @@ async fn around(
         response.headers_mut().insert("server-timing", value);
     }
     response
+}
+
+fn is_ours(headers: &HeaderMap) -> bool {
+    let header = |name| headers.get(name).map(HeaderValue::as_bytes);
+    let (fetch_site, origin) = (header(HeaderName::from_static("sec-fetch-site")), header(header::ORIGIN));
+    Sender { fetch_site, origin, host: header(header::HOST) }.is_ours()
 }
 
 /// For every route.

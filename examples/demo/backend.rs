@@ -9,12 +9,14 @@ use cloakroom::{
 };
 use servers::{Postgres, Redis, installed};
 
-use crate::{keeper::Keeper, trail::Trail};
+use crate::{keeper::Keeper, timings::Bare, trail::Trail};
 
 const INSTALL: &str = "apt-get install redis-server postgresql, or: brew install redis postgresql@17";
 
 pub(crate) struct Backend {
     pub(crate) store: Store,
+    /// To compare with.
+    pub(crate) bare: Option<Bare>,
     pub(crate) trail: Trail,
     pub(crate) writer: Option<AuditWriter>,
     pub(crate) keeper: Option<Keeper>,
@@ -51,6 +53,7 @@ pub(crate) async fn open() -> Result<Backend, Box<dyn std::error::Error>> {
     };
     let postgres = Found::postgres();
 
+    let redis_url = redis.url().map(str::to_owned);
     let (store, trail, writer) = match postgres.url() {
         None => (store(redis.url().unwrap_or_default(), false)?, Trail::Nowhere, None),
         Some(url) => {
@@ -73,17 +76,19 @@ pub(crate) async fn open() -> Result<Backend, Box<dyn std::error::Error>> {
         (None, None) => None,
         (redis, postgres) => Some(Keeper::new(redis, postgres)),
     };
-    Ok(Backend { store: Store::Redis(store), trail, writer, keeper, notes })
+    let bare = redis_url.as_deref().and_then(Bare::new);
+    Ok(Backend { store: Store::Redis(store), bare, trail, writer, keeper, notes })
 }
 
 fn store(url: &str, audit: bool) -> Result<RedisStore, cloakroom::error::Error> {
-    RedisStore::builder(url).namespace("demo").audit(audit).build()
+    RedisStore::builder(url).namespace("demo").audit(audit).events(true).build()
 }
 
 fn embedded(why: &str, mut hints: Vec<String>) -> Backend {
     let store = MemoryStore::new().with_audit();
     hints.push(format!("{why}. For the real thing: {INSTALL}"));
     Backend {
+        bare: None,
         trail: Trail::Memory(store.clone()),
         store: Store::Embedded(store),
         writer: None,

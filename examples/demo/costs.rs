@@ -4,19 +4,22 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use cloakroom::{
     audit::RequestContext,
     error::Error,
+    events::{SessionEvents, Watch},
     id::{Address, ShardCount},
     record::SessionInfo,
     store::{
-        Commit, Committed, Create, Created, End, Finished, Loaded, Raise, Reserved, Revocation, Revoked,
-        SessionStore, Touch,
+        Commit, Committed, Confirm, Confirmed, Create, Created, End, Finished, Loaded, Raise, Reserved,
+        Revocation, Revoked, SessionStore, Touch,
     },
 };
+
+use crate::timings::{Timings, What};
 
 /// What Redis was asked and did answer, as the documentation of `cloakroom::store::redis` tells it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,6 +35,13 @@ impl Cost {
     const LOAD_IN_VAIN: Self = Self { round_trips: 2, commands: 5 };
     /// `EVALSHA`.
     const CHANGE: Self = Self { round_trips: 1, commands: 1 };
+    /// `HGETALL` of the user's index, and the script.
+    const REVOKE: Self = Self { round_trips: 2, commands: 2 };
+
+    /// `HGETALL` of the user's index; `PTTL` of each session, `GET`, `HGET`, `TIME` in one pipeline.
+    fn list(sessions: usize) -> Self {
+        Self { round_trips: 2, commands: 4 + u32::try_from(sessions).unwrap_or(u32::MAX - 4) }
+    }
 }
 
 /// The requests under way, by their trace id.
@@ -93,11 +103,12 @@ impl Drop for Row<'_> {
 pub(crate) struct Counting<S> {
     store: S,
     ledger: Ledger,
+    timings: Timings,
 }
 
 impl<S> Counting<S> {
-    pub(crate) fn new(store: S, ledger: Ledger) -> Self {
-        Self { store, ledger }
+    pub(crate) fn new(store: S, ledger: Ledger, timings: Timings) -> Self {
+        Self { store, ledger, timings }
     }
 
     fn changed<T>(&self, context: &RequestContext, answer: Result<T, Error>) -> Result<T, Error> {
@@ -119,7 +130,11 @@ impl<S: SessionStore> SessionStore for Counting<S> {
     }
 
     async fn load(&self, at: Address, touch: Touch, idle: Duration) -> Result<Loaded, Error> {
+        let begin = Instant::now();
         let answer = self.store.load(at, touch, idle).await;
+        if matches!(answer, Ok(Loaded::Found(_))) {
+            self.timings.note(What::Load, begin.elapsed());
+        }
         let cost = match &answer {
             Ok(Loaded::Found(_)) => Cost::LOAD,
             Ok(Loaded::Missing | Loaded::Ended(_) | Loaded::Replayed { .. }) => Cost::LOAD_IN_VAIN,
@@ -135,7 +150,12 @@ impl<S: SessionStore> SessionStore for Counting<S> {
     }
 
     async fn commit(&self, commit: &Commit) -> Result<Committed, Error> {
-        self.changed(&commit.context, self.store.commit(commit).await)
+        let begin = Instant::now();
+        let answer = self.store.commit(commit).await;
+        if answer.is_ok() {
+            self.timings.note(What::Commit, begin.elapsed());
+        }
+        self.changed(&commit.context, answer)
     }
 
     async fn end(&self, end: &End) -> Result<Finished, Error> {
@@ -147,15 +167,31 @@ impl<S: SessionStore> SessionStore for Counting<S> {
     }
 
     async fn sessions_of(&self, user: &str) -> Result<Vec<SessionInfo>, Error> {
-        self.store.sessions_of(user).await
+        let answer = self.store.sessions_of(user).await;
+        if let Ok(sessions) = &answer {
+            let _ = TRACE.try_with(|trace| self.ledger.add(trace, Cost::list(sessions.len())));
+        }
+        answer
     }
 
     async fn revoke(&self, revocation: &Revocation) -> Result<Revoked, Error> {
-        self.changed(&revocation.context, self.store.revoke(revocation).await)
+        let answer = self.store.revoke(revocation).await;
+        if let (Some(trace), Ok(_)) = (&revocation.context.trace_id, &answer) {
+            self.ledger.add(trace, Cost::REVOKE);
+        }
+        answer
     }
 
     async fn raise_epoch(&self, raise: &Raise) -> Result<u64, Error> {
         self.store.raise_epoch(raise).await
+    }
+
+    async fn confirm(&self, confirm: &Confirm) -> Result<Confirmed, Error> {
+        self.store.confirm(confirm).await
+    }
+
+    async fn subscribe(&self, watch: &Watch) -> Result<SessionEvents, Error> {
+        self.store.subscribe(watch).await
     }
 
     async fn ready(&self) -> Result<(), Error> {

@@ -5,16 +5,23 @@
 //! `PORT` is 3000 by default, `DEMO_EMBEDDED=1` forces the last, `DEMO_TRAIL=none` does without PostgreSQL.
 //! `DEMO_FRAMEWORK=actix` serves the same shop by actix-web instead of axum.
 
+mod account;
 mod actix_routes;
 mod axum_routes;
 mod backend;
+mod chart;
 mod costs;
 mod counter;
+mod devices;
+mod feed;
 mod items;
 mod keeper;
+mod origin;
 mod page;
 mod shop;
+mod timings;
 mod trail;
+mod why;
 
 use std::{env, error::Error, io, net::SocketAddr, process::ExitCode, time::Duration};
 
@@ -31,6 +38,7 @@ use tracing_subscriber::EnvFilter;
 use backend::{Backend, Notes, Store};
 use costs::Ledger;
 use counter::LastChanges;
+use timings::{Bare, Timings};
 use trail::Trail;
 
 /// What handlers share.
@@ -40,11 +48,24 @@ pub(crate) struct Shop {
     trail: Trail,
     ledger: Ledger,
     last_changes: LastChanges,
+    timings: Timings,
+    /// Where there is a Redis.
+    bare: Option<Bare>,
+    /// Streams would hold the server up: they end when this says so.
+    stop: watch::Receiver<bool>,
 }
 
 impl Shop {
-    fn new(store: Kind, trail: Trail) -> Self {
-        Self { store, trail, ledger: Ledger::default(), last_changes: LastChanges::default() }
+    fn new(store: Kind, trail: Trail, bare: Option<Bare>, stop: watch::Receiver<bool>) -> Self {
+        Self {
+            store,
+            trail,
+            ledger: Ledger::default(),
+            last_changes: LastChanges::default(),
+            timings: Timings::default(),
+            bare,
+            stop,
+        }
     }
 }
 
@@ -82,15 +103,16 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,demo=info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
 
-    let Backend { store, trail, writer, keeper, notes } = backend::open().await?;
+    let Backend { store, bare, trail, writer, keeper, notes } = backend::open().await?;
     let listener = listen().await?;
     let stop = until_stopped()?;
     println!("{}", banner(&notes, listener.local_addr()?));
 
     let writer = writer.map(|writer| (writer.stop_handle(), tokio::spawn(writer.run())));
+    let shop = |kind| Shop::new(kind, trail, bare, stop.clone());
     match store {
-        Store::Redis(store) => serve(listener, store, Shop::new(Kind::Redis, trail), stop).await?,
-        Store::Embedded(store) => serve(listener, store, Shop::new(Kind::Embedded, trail), stop).await?,
+        Store::Redis(store) => serve(listener, store, shop(Kind::Redis), stop.clone()).await?,
+        Store::Embedded(store) => serve(listener, store, shop(Kind::Embedded), stop.clone()).await?,
     }
 
     // No request is under way any more: what they changed is in Redis, and the writer brings it home.
@@ -199,7 +221,7 @@ fn banner(notes: &Notes, address: SocketAddr) -> String {
          \x20 try    curl -c jar -b jar -L -d item=umbrella http://{address}/cart/add\n\
          \x20        curl -c jar -b jar -L -d name=alice http://{address}/sign-in\n\
          \x20        curl -c jar -b jar http://{address}/session.json\n\
-         \x20        and look at http://{address}/trail\n\n\
+         \x20        and look at http://{address}/account and http://{address}/trail\n\n\
          listening on http://{address}"
     )
 }

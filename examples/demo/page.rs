@@ -6,6 +6,7 @@ use crate::{
     costs::Cost,
     shop::CART,
     trail::{Latest, Line},
+    why,
 };
 
 /// A page without its frame. `counter` puts the frame around it when the session is committed, so that
@@ -16,12 +17,18 @@ pub(crate) struct Page {
     main: String,
     in_cart: u32,
     session: Session,
+    live: bool,
 }
 
 impl Page {
     pub(crate) fn new(title: &'static str, session: &Session, main: String) -> Result<Self, Error> {
         let in_cart = session.get(CART)?.unwrap_or_default().values().sum();
-        Ok(Self { title, main, in_cart, session: session.clone() })
+        Ok(Self { title, main, in_cart, session: session.clone(), live: false })
+    }
+
+    /// Its sections with ids are brought up to date while it is looked at.
+    pub(crate) fn live(self) -> Self {
+        Self { live: true, ..self }
     }
 
     pub(crate) fn session(&self) -> &Session {
@@ -38,7 +45,10 @@ impl Page {
             ),
             None => "<a href=\"/sign-in\">Sign in</a>".to_owned(),
         };
-        let cart = format!("<a href=\"/cart\">Cart ({})</a>", self.in_cart);
+        let cart = format!(
+            "<a href=\"/account\">Account</a> <a href=\"/cart\" id=\"cart-count\">Cart ({})</a>",
+            self.in_cart
+        );
         let none = || "none yet".to_owned();
         let reference = self.session.reference().map_or_else(none, |reference| reference.to_string());
         let version = self.session.version().map_or_else(none, |version| version.to_string());
@@ -57,7 +67,19 @@ impl Page {
             .iter()
             .map(|(name, fact)| format!("<div><dt>{name}</dt><dd>{}</dd></div>\n", escape(fact)))
             .collect();
-        frame(self.title, "", &format!("{cart} {who}"), &self.main, &format!("<dl>\n{facts}</dl>"))
+        // The old token says so once; then its cookie is gone.
+        let why = self.session.ended().map_or_else(
+            || "<p id=\"why\" class=\"trouble\" role=\"status\" hidden></p>".to_owned(),
+            |ended| {
+                format!(
+                    "<p id=\"why\" class=\"trouble\" role=\"status\">{}</p>",
+                    escape(&why::signed_out(&ended))
+                )
+            },
+        );
+        let head = if self.live { LIVE } else { "" };
+        let main = format!("{why}\n{}", self.main);
+        frame(self.title, head, &format!("{cart} {who}"), &main, &format!("<dl>\n{facts}</dl>"))
     }
 }
 
@@ -85,6 +107,29 @@ pub(crate) fn trail(latest: &Latest) -> String {
     frame("Audit trail", RELOAD, "", &main, "")
 }
 
+/// The visitor's own part of it.
+pub(crate) fn own_trail(latest: &Latest) -> String {
+    if let Some(trouble) = latest.trouble {
+        return format!("<p class=\"soft\">{}</p>", escape(trouble));
+    }
+    if latest.lines.is_empty() {
+        return "<p class=\"soft\">Nothing yet.</p>".to_owned();
+    }
+    let row = |line: &Line| {
+        let after = line.arrived_after.map(|millis| format!("{millis} ms")).unwrap_or_default();
+        let cells = [&line.at, &line.kind, &line.version, &line.detail, &line.request, &after];
+        let cells: String = cells.into_iter().map(|cell| format!("<td>{}</td>", escape(cell))).collect();
+        format!("<tr>{cells}</tr>\n")
+    };
+    let rows: String = latest.lines.iter().map(row).collect();
+    format!(
+        "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Your trail, a table\"><table><thead><tr>\
+         <th scope=\"col\">Time, UTC</th><th scope=\"col\">Kind</th><th scope=\"col\">Version</th>\
+         <th scope=\"col\">Detail</th><th scope=\"col\">Request</th><th scope=\"col\">Stored after</th></tr></thead>\n\
+         <tbody>{rows}</tbody></table></div>"
+    )
+}
+
 fn row(line: &Line) -> String {
     let short: String = line.reference.chars().take(8).collect();
     let after = line.arrived_after.map(|millis| format!("{millis} ms")).unwrap_or_default();
@@ -101,6 +146,8 @@ pub(crate) fn refusal(sentence: &str, reload: bool) -> String {
     frame("One moment", if reload { RELOAD } else { "" }, "", &main, "")
 }
 
+const LIVE: &str = "<script src=\"/script.js\" defer></script>\n";
+
 const RELOAD: &str = "<meta http-equiv=\"refresh\" content=\"2\">\n";
 
 fn frame(title: &str, head: &str, nav: &str, main: &str, footer: &str) -> String {
@@ -108,9 +155,9 @@ fn frame(title: &str, head: &str, nav: &str, main: &str, footer: &str) -> String
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n{head}\
          <title>{title} – cloakroom demo</title>\n<link rel=\"stylesheet\" href=\"/style.css\">\n</head>\n<body>\n\
-         <header><a href=\"/\" class=\"sign\">cloakroom</a>\n\
+         <a class=\"skip\" href=\"#main\">To the content</a>\n<header><a href=\"/\" class=\"sign\">cloakroom</a>\n\
          <nav aria-label=\"Shop\"><a href=\"/trail\">Trail</a> {nav}</nav></header>\n\
-         <main>\n<h1>{title}</h1>\n{main}\n</main>\n<footer>{footer}</footer>\n</body>\n</html>\n"
+         <main id=\"main\">\n<h1>{title}</h1>\n{main}\n</main>\n<footer>{footer}</footer>\n</body>\n</html>\n"
     )
 }
 

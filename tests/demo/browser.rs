@@ -39,6 +39,23 @@ impl Browser {
         self.client.post(self.at_path(path)).form(form).send().await.unwrap()
     }
 
+    /// A form with a header that only a browser could set.
+    pub async fn post_with(&self, path: &str, form: &[(&str, &str)], header: (&str, &str)) -> Response {
+        self.client.post(self.at_path(path)).form(form).header(header.0, header.1).send().await.unwrap()
+    }
+
+    /// The stream of events, from behind `last_seen` on.
+    pub async fn feed(&self, last_seen: Option<&str>) -> Feed {
+        let mut request = self.client.get(self.at_path("/account/events"));
+        if let Some(id) = last_seen {
+            request = request.header("last-event-id", id);
+        }
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream");
+        Feed { response, text: String::new() }
+    }
+
     /// Sends a form, which must be accepted.
     pub async fn submit(&self, path: &str, form: &[(&str, &str)]) -> Response {
         let response = self.post(path, form).await;
@@ -74,5 +91,32 @@ impl Browser {
 
     fn at_path(&self, path: &str) -> String {
         format!("{}{path}", self.url)
+    }
+}
+
+/// An open stream.
+pub struct Feed {
+    response: Response,
+    text: String,
+}
+
+impl Feed {
+    /// The next message that holds `wanted`, as its lines; `None` at the end of the stream.
+    pub async fn message(&mut self, wanted: &str) -> Option<String> {
+        tokio::time::timeout(crate::BOUND, self.find(wanted)).await.unwrap_or_else(|_| panic!("no {wanted}"))
+    }
+
+    async fn find(&mut self, wanted: &str) -> Option<String> {
+        loop {
+            while let Some((message, rest)) = self.text.split_once("\n\n") {
+                let (message, rest) = (message.to_owned(), rest.to_owned());
+                self.text = rest;
+                if message.contains(wanted) {
+                    return Some(message);
+                }
+            }
+            let chunk = self.response.chunk().await.unwrap()?;
+            self.text.push_str(std::str::from_utf8(&chunk).unwrap());
+        }
     }
 }

@@ -30,6 +30,7 @@ async fn the_costs_are_true(framework: &str) {
     browser.add("hat").await;
     browser.add("hat").await;
     browser.sign_in("alice").await;
+    browser.submit("/account/sign-out-others", &[]).await;
     asked(&redis);
 
     let response = browser.get("/").await;
@@ -37,6 +38,13 @@ async fn the_costs_are_true(framework: &str) {
     let load = ["get", "hgetall", "pexpire", "time"].map(|name| (name.to_owned(), 1));
     assert_eq!(asked(&redis), BTreeMap::from(load));
     assert!(response.text().await.unwrap().contains("<dd>1 round trip, 4 commands</dd>"));
+
+    let response = browser.get("/account").await;
+    assert_eq!(told(&response), "\"3 round trips, 9 commands\"");
+    let mut list = asked(&redis);
+    list.remove("get").expect("the bare ones, for the chart");
+    let load_and_list = [("hget", 1), ("hgetall", 2), ("pexpire", 1), ("pttl", 1), ("time", 2)];
+    assert!(load_and_list.iter().all(|(name, count)| list[*name] == *count), "{list:?}");
 
     // What a script calls is counted by Redis as well, so only the scripts themselves are compared.
     let response = browser.submit("/cart/add", &[("item", "hat")]).await;
@@ -52,6 +60,10 @@ async fn the_costs_are_true(framework: &str) {
     let response = Browser::at(&demo).get("/").await;
     assert_eq!(told(&response), "\"0 round trips, 0 commands\"");
     assert_eq!(asked(&redis), BTreeMap::new());
+
+    let response = browser.submit("/account/sign-out-others", &[]).await;
+    assert_eq!(told(&response), "\"3 round trips, 6 commands\"");
+    assert_eq!(asked(&redis)["evalsha"], 1);
 
     let old = browser.token().unwrap();
     browser.submit("/sign-out", &[]).await;

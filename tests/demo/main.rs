@@ -22,6 +22,7 @@ macro_rules! by_each_framework {
     };
 }
 
+mod account;
 mod binary;
 mod browser;
 mod costs;

@@ -7,6 +7,7 @@ by_each_framework!(
     what_visitors_type_is_text,
     wrong_input_changes_nothing,
     every_answer_has_the_strict_headers,
+    a_form_of_another_origin_is_refused,
     another_host_is_refused,
     an_outage_is_told_to_each_in_its_own_way
 );
@@ -18,13 +19,21 @@ async fn what_visitors_type_is_text(framework: &str) {
     let browser = Browser::at(&demo);
     browser.add("hat").await;
     browser.sign_in(NASTY).await;
-    for path in ["/", "/cart", "/sign-in", "/trail"] {
+    for path in ["/", "/cart", "/sign-in", "/trail", "/account"] {
         let page = browser.page(path).await;
         assert!(
             page.contains("&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;&amp;&#39;"),
             "{path}: {page}"
         );
-        assert!(!page.contains("<script"), "{path}: {page}");
+        assert_nothing_inline(path, &page);
+    }
+}
+
+/// The one script is a file of ours; no attribute is one, and no style either.
+fn assert_nothing_inline(path: &str, page: &str) {
+    let page = page.replace("<script src=\"/script.js\" defer></script>", "");
+    for inline in ["<script", "<style", " style=", "javascript:", " onclick", " onload", " onerror"] {
+        assert!(!page.contains(inline), "{path} has {inline}: {page}");
     }
 }
 
@@ -48,12 +57,48 @@ async fn wrong_input_changes_nothing(framework: &str) {
 async fn every_answer_has_the_strict_headers(framework: &str) {
     let demo = Demo::with(&[("DEMO_FRAMEWORK", framework), ("DEMO_EMBEDDED", "1")]).await;
     let browser = Browser::at(&demo);
-    for path in ["/", "/cart", "/sign-in", "/trail", "/healthz", "/session.json", "/style.css", "/nowhere"] {
+    const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+                          img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+    browser.add("hat").await;
+    for (path, personal) in [
+        ("/", true),
+        ("/cart", true),
+        ("/account", true),
+        ("/sign-in", true),
+        ("/account/events", true),
+        ("/trail", true),
+        ("/session.json", true),
+        ("/healthz", false),
+        ("/style.css", false),
+        ("/script.js", false),
+        ("/nowhere", false),
+    ] {
         let response = browser.get(path).await;
-        let policy = response.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
-        assert!(policy.starts_with("default-src 'none'; style-src 'self'; form-action 'self'"), "{path}");
-        assert!(policy.contains("frame-ancestors 'none'"), "{path}");
+        let headers = response.headers();
+        assert_eq!(headers[header::CONTENT_SECURITY_POLICY], POLICY, "{path}");
+        assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff", "{path}");
+        let cached = headers.get(header::CACHE_CONTROL).map(|value| value.to_str().unwrap());
+        assert!(!personal || cached.is_some_and(|value| value.contains("no-store")), "{path}: {cached:?}");
     }
+}
+
+/// Another port of this machine is the same site, so the cookie alone would let it in.
+async fn a_form_of_another_origin_is_refused(framework: &str) {
+    let demo = Demo::with(&[("DEMO_FRAMEWORK", framework), ("DEMO_EMBEDDED", "1")]).await;
+    let browser = Browser::at(&demo);
+    let own = demo.url.as_str();
+    for (name, value, status) in [
+        ("origin", "http://127.0.0.1:1", StatusCode::FORBIDDEN),
+        ("origin", "null", StatusCode::FORBIDDEN),
+        ("sec-fetch-site", "same-site", StatusCode::FORBIDDEN),
+        ("sec-fetch-site", "cross-site", StatusCode::FORBIDDEN),
+        ("origin", own, StatusCode::SEE_OTHER),
+        ("sec-fetch-site", "same-origin", StatusCode::SEE_OTHER),
+    ] {
+        let response = browser.post_with("/cart/add", &[("item", "hat")], (name, value)).await;
+        assert_eq!(response.status(), status, "{name}: {value}");
+    }
+    assert_eq!(browser.session().await["cart"]["hat"], 2, "only what was accepted");
 }
 
 /// The cookie for plain HTTP is for this machine only.
