@@ -26,7 +26,7 @@ mod why;
 use std::{env, error::Error, io, net::SocketAddr, process::ExitCode, time::Duration};
 
 use axum::Router;
-use cloakroom::{cookie::CookieConfig, manager::SessionConfig, store::SessionStore};
+use cloakroom::{cookie::CookieConfig, manager::SessionConfig, session::SessionSweeper, store::SessionStore};
 use serde_json::{Value, json};
 use tokio::{
     net::TcpListener,
@@ -110,11 +110,17 @@ async fn run() -> Result<(), Box<dyn Error>> {
 
     let writer = writer.map(|writer| (writer.stop_handle(), tokio::spawn(writer.run())));
     let shop = |kind| Shop::new(kind, trail, bare, stop.clone());
+    let sweeper = match &store {
+        Store::Redis(store) => SessionSweeper::new(store.clone()),
+        Store::Embedded(store) => SessionSweeper::new(store.clone()),
+    };
+    let sweeping = tokio::spawn(sweeper.run());
     match store {
         Store::Redis(store) => serve(listener, store, shop(Kind::Redis), stop.clone()).await?,
         Store::Embedded(store) => serve(listener, store, shop(Kind::Embedded), stop.clone()).await?,
     }
 
+    sweeping.abort();
     // No request is under way any more: what they changed is in Redis, and the writer brings it home.
     if let Some((stop, running)) = writer {
         stop.stop();

@@ -241,9 +241,10 @@ pub struct Entry {
     pub stream_id: String,
     /// When, by the store's clock: the first half of the stream id.
     pub occurred_at: Timestamp,
-    /// The version that the change made.
+    /// The version that the change made. 0 for the end of a session that had run out when a sweep noticed it:
+    /// its version went with it.
     pub version: Version,
-    /// The event that it follows.
+    /// The event that it follows; none for a session's first, and for an end of version 0.
     pub predecessor: EventId,
     /// A [`Payload`] as JSON, byte for byte as it was written.
     pub payload: Vec<u8>,

@@ -26,7 +26,7 @@ pub struct SessionEvent {
     pub session: Option<SessionRef>,
     /// What the session is called from now on, after a renewal.
     pub successor: Option<SessionRef>,
-    /// The session's version that it made.
+    /// The session's version that it made; 0 where the session ran out and nobody knows it any more.
     pub version: Version,
     /// Who is signed in.
     pub user: Option<String>,

@@ -35,7 +35,8 @@
 //!   events of a shard or the reader was too slow, [`Notice::Missed`] says so: look at what you hold.
 //! * **An event is a hint, never a proof.** Whoever may write to Redis can send one. Take it as a reason to
 //!   look, as [`Session::until_ended`](crate::session::Session::until_ended) does; grant nothing by it.
-//! * Expiry by itself tells nothing at that moment: nobody is there to notice. It is told when it is found.
+//! * Expiry by itself tells nothing at that moment: nobody is there to notice. It is told when it is found, by a
+//!   [`SessionSweeper`](crate::session::SessionSweeper): once, as an end for the reason `idle`, with version 0.
 //!
 //! # What it costs
 //!

@@ -2,10 +2,13 @@
 
 use std::fmt;
 
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-/// A UUIDv7, minted before the first try of a change and kept over all its retries, so that a change
-/// whose reply was lost is found to have happened instead of happening twice.
+use super::SessionRef;
+
+/// A UUIDv7 (of an end that a sweep notices, a UUIDv8), minted before the first try of a change and kept over all its
+/// retries, so that a change whose reply was lost is found to have happened instead of happening twice.
 ///
 /// The time in it is this instance's and only makes ids sort well; nothing is decided by it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,6 +21,19 @@ impl EventId {
     /// A fresh id.
     pub fn new() -> Self {
         Self(Uuid::now_v7())
+    }
+
+    /// The end of a session that ran out: made of its ref, so that whoever notices it, however often, gives it the
+    /// same name. A UUIDv8 (free form, RFC 9562) from SHA-256; a UUIDv5 would bring SHA-1 in for nothing else.
+    pub(crate) fn of_expiry(reference: &SessionRef) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(b"expired");
+        hash.update(reference.as_bytes());
+        let mut bytes = [0; 16];
+        for (byte, hashed) in bytes.iter_mut().zip(hash.finalize()) {
+            *byte = hashed;
+        }
+        Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
     }
 
     /// An id that was stored before.

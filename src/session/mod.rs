@@ -59,6 +59,7 @@ mod replicated;
 mod sessions;
 mod settings;
 mod state;
+mod sweeper;
 mod take;
 
 pub use address::ListedAddress;
@@ -74,3 +75,4 @@ pub use operate::{CounterKey, ListKey};
 pub use replay::ReplayPolicy;
 pub(crate) use settings::{Engine, Lifetime, Settings};
 pub(crate) use state::CookieAction;
+pub use sweeper::SessionSweeper;

@@ -26,6 +26,7 @@ pub(crate) trait ErasedStore: Send + Sync {
     fn sessions_of<'a>(&'a self, user: &'a str) -> Answer<'a, Vec<SessionInfo>>;
     fn revoke<'a>(&'a self, revocation: &'a Revocation) -> Answer<'a, Revoked>;
     fn raise_epoch<'a>(&'a self, raise: &'a Raise) -> Answer<'a, u64>;
+    fn sweep(&self, remember: Duration) -> Answer<'_, usize>;
     fn confirm<'a>(&'a self, confirm: &'a Confirm) -> Answer<'a, Confirmed>;
     fn subscribe<'a>(&'a self, watch: &'a Watch) -> Answer<'a, SessionEvents>;
 }
@@ -69,6 +70,10 @@ impl<S: SessionStore> ErasedStore for S {
 
     fn raise_epoch<'a>(&'a self, raise: &'a Raise) -> Answer<'a, u64> {
         Box::pin(SessionStore::raise_epoch(self, raise))
+    }
+
+    fn sweep(&self, remember: Duration) -> Answer<'_, usize> {
+        Box::pin(SessionStore::sweep(self, remember))
     }
 
     fn confirm<'a>(&'a self, confirm: &'a Confirm) -> Answer<'a, Confirmed> {

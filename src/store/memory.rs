@@ -3,6 +3,7 @@
 mod epoch;
 mod index;
 mod log;
+mod sweep;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -14,7 +15,7 @@ use std::{
 use self::index::Users;
 use super::{
     Commit, Committed, Confirm, Confirmed, Create, Created, End, Finished, GRACE_AFTER_USE, Loaded, Policy,
-    Raise, Reserved, Revocation, Revoked, SessionStore, Touch,
+    REMEMBER, Raise, Reserved, Revocation, Revoked, SessionStore, Touch,
 };
 use crate::{
     audit::{Entry, Payload},
@@ -102,7 +103,7 @@ enum Aftermath {
     },
 }
 
-/// How often creations sweep out what has run out.
+/// How often creations sweep, so that a process where nobody else does keeps no session for ever.
 const SWEEP_EVERY: u64 = 256;
 
 impl MemoryStore {
@@ -207,6 +208,11 @@ impl SessionStore for MemoryStore {
         Ok(self.lock().raise_epoch(raise, self.shards(), now, self.audit))
     }
 
+    async fn sweep(&self, remember: Duration) -> Result<usize, Error> {
+        let now = self.clock.now();
+        Ok(self.lock().sweep(remember, now, self.audit))
+    }
+
     async fn confirm(&self, _: &Confirm) -> Result<Confirmed, Error> {
         Ok(Confirmed::Replicated)
     }
@@ -284,8 +290,8 @@ impl State {
         }
         self.creations += 1;
         if self.creations.is_multiple_of(SWEEP_EVERY) {
-            self.sessions.retain(|_, live| live.expires_at > now);
             self.aftermath.retain(|_, (until, _)| *until > now);
+            self.sweep(REMEMBER, now, audit);
         }
         let version = Version::new(1);
         let previous = create.predecessor.map_or(EventId::NONE, |(_, event)| event);
@@ -436,7 +442,7 @@ impl State {
 
     /// The end that a session has come to by itself: past its deadline, or below the epoch.
     fn overdue(&self, at: Address, now: Timestamp) -> Option<End> {
-        let live = self.sessions.get(&at.reference)?;
+        let live = self.sessions.get(&at.reference).filter(|live| live.expires_at > now)?;
         let epoch = self.epochs.get(&at.shard).copied().unwrap_or(0);
         let reason = if live.epoch < epoch {
             EndReason::Epoch
@@ -449,11 +455,8 @@ impl State {
     }
 
     fn alive(&mut self, reference: &SessionRef, now: Timestamp) -> Option<&mut Live> {
-        if self.sessions.get(reference)?.expires_at <= now {
-            self.sessions.remove(reference);
-            return None;
-        }
-        self.sessions.get_mut(reference)
+        // One that ran out is kept for the sweep, which tells of its end.
+        self.sessions.get_mut(reference).filter(|live| live.expires_at > now)
     }
 
     fn what_became(&self, reference: &SessionRef, now: Timestamp) -> Option<Aftermath> {

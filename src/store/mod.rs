@@ -17,6 +17,8 @@
 //! * `end` has exactly one winner.
 //! * A session with a user lives on that [user's shard](ShardCount::of_user) and is listed among his sessions
 //!   from the very change that made it until the one that ended it. A cap holds however many sign in at a time.
+//! * A session that nobody used in time is over at that moment, and its end is told once: when
+//!   [`sweep`](SessionStore::sweep) finds it. Until then its address is [`Missing`](Loaded::Missing).
 //! * Every change carries an [`EventId`](crate::id::EventId). A change that is asked for twice under
 //!   one id happens once and is answered alike both times, so a lost reply is settled by asking again.
 //! * A change of more than [`MAX_CHANGES`] keys is refused, and nothing happens.
@@ -110,6 +112,27 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Voids every session there is, whoever's, by raising the epoch of all shards above the highest; answers
     /// the new one. On an error some shards may not be raised, and asking again raises all.
     fn raise_epoch(&self, raise: &Raise) -> impl Future<Output = Result<u64, Error>> + Send;
+
+    /// Ends the sessions whose time was up when this was asked and whose end nobody has noticed, each exactly once,
+    /// and answers how many this call ended: those that no request used for too long, and of those that came to
+    /// be looked at the ones past their deadline or below the epoch. `remember` says how long it is remembered why.
+    ///
+    /// Any number may run at a time. What a session held is gone by then, and so are its version and last event:
+    /// its row in the trail has no version and no predecessor. After a lost reply the number may be too small.
+    /// [`SessionSweeper`](crate::session::SessionSweeper) does this every few seconds.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](crate::error::ErrorKind::Config) where the store can't,
+    /// [`Unavailable`](crate::error::ErrorKind::Unavailable) while it can't be reached: some shards may be swept
+    /// then, and asking again does the rest.
+    fn sweep(&self, remember: Duration) -> impl Future<Output = Result<usize, Error>> + Send {
+        let _ = remember;
+        std::future::ready(Err(Error::msg(
+            ErrorKind::Config,
+            "this store notices no expiry: forward `sweep` to the store within",
+        )))
+    }
 
     /// Waits until replicas have a change that was made. The embedded store has none and needs none.
     ///

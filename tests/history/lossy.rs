@@ -114,6 +114,10 @@ impl SessionStore for Lossy {
         self.inner.raise_epoch(raise).await
     }
 
+    async fn sweep(&self, remember: Duration) -> Result<usize, Error> {
+        self.inner.sweep(remember).await
+    }
+
     async fn ready(&self) -> Result<(), Error> {
         self.inner.ready().await
     }

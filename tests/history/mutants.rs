@@ -16,16 +16,19 @@ pub struct Mutant {
 
 const CREATE: &str = concat!(
     include_str!("../../src/store/redis/scripts/tell.lua"),
+    include_str!("../../src/store/redis/scripts/due.lua"),
     include_str!("../../src/store/redis/scripts/index.lua"),
     include_str!("../../src/store/redis/scripts/create.lua")
 );
 const COMMIT: &str = concat!(
     include_str!("../../src/store/redis/scripts/tell.lua"),
+    include_str!("../../src/store/redis/scripts/due.lua"),
     include_str!("../../src/store/redis/scripts/commit.lua")
 );
 const END: &str = concat!(
     "#!lua flags=allow-oom\n",
     include_str!("../../src/store/redis/scripts/tell.lua"),
+    include_str!("../../src/store/redis/scripts/due.lua"),
     include_str!("../../src/store/redis/scripts/end.lua")
 );
 

@@ -73,9 +73,17 @@ async fn a_writing_request_is_a_load_and_one_script(setup: Setup) {
 async fn a_first_write_is_one_script(setup: Setup) {
     let world = setup.start().await;
     warm(&world).await;
-    // Inside: EXISTS of the session and of its aftermath, GET of the epoch, TIME, HSET, PEXPIRE.
-    let expected =
-        calls(&[("evalsha", 1), ("exists", 2), ("get", 1), ("hset", 1), ("pexpire", 1), ("time", 1)]);
+    // Inside: EXISTS of the session and of its aftermath, GET of the epoch, TIME, HSET, PEXPIRE, and ZADD for the
+    // sweep.
+    let expected = calls(&[
+        ("evalsha", 1),
+        ("exists", 2),
+        ("get", 1),
+        ("hset", 1),
+        ("pexpire", 1),
+        ("time", 1),
+        ("zadd", 1),
+    ]);
     assert_eq!(counted(&world, NOBODY, "write a 1; write b 2").await, expected);
 }
 
@@ -90,10 +98,12 @@ async fn a_sign_in_is_two_scripts(setup: Setup) {
 async fn a_renewal_is_one_script(setup: Setup) {
     let world = setup.start().await;
     let token = warm(&world).await;
-    // Inside, beside what a commit does: EXISTS of the new address, RENAME, and the old one's aftermath.
+    // Inside, beside what a commit does: EXISTS of the new address, RENAME, the old one's aftermath, and its place in
+    // the list that is swept.
     let expected = calls(&[
         ("evalsha", 1),
         ("exists", 1),
+        ("hget", 1),
         ("hgetall", 1),
         ("hmget", 1),
         ("hset", 2),
@@ -101,6 +111,8 @@ async fn a_renewal_is_one_script(setup: Setup) {
         ("pexpire", 3),
         ("rename", 1),
         ("time", 2),
+        ("zadd", 1),
+        ("zrem", 1),
     ]);
     assert_eq!(counted(&world, &token, "renew").await, expected);
 }

@@ -71,6 +71,7 @@ async fn a_first_sign_in_is_one_script(setup: Setup) {
         ("pexpire", 2),
         ("pttl", 1),
         ("time", 1),
+        ("zadd", 1),
     ]);
     assert_eq!(counted(&world, NOBODY, "login bob").await, expected);
 }

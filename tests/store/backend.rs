@@ -25,6 +25,9 @@ use cloakroom::{
 pub struct Backend {
     pub store: Any,
     clock: Option<Arc<ManualClock>>,
+    /// The masters, and whose keys there are this test's.
+    pub nodes: Vec<&'static servers::Redis>,
+    namespace: String,
 }
 
 #[derive(Clone)]
@@ -38,23 +41,29 @@ const ABSOLUTE: Duration = Duration::from_secs(86_400);
 
 pub fn memory() -> Backend {
     let clock = Arc::new(ManualClock::default());
-    Backend { store: Any::Memory(MemoryStore::with_clock(clock.clone()).with_audit()), clock: Some(clock) }
+    let store = MemoryStore::with_clock(clock.clone()).with_audit();
+    Backend { clock: Some(clock), ..Backend::of(Any::Memory(store)) }
 }
 
 /// A namespace of its own on this binary's server.
 pub fn redis() -> Backend {
     static SERVER: OnceLock<servers::Redis> = OnceLock::new();
     let server = SERVER.get_or_init(|| servers::Redis::start().unwrap());
-    let store = RedisStore::builder(server.url()).namespace(fresh()).audit(true).timeout(PATIENCE).build();
-    Backend { store: Any::Redis(store.unwrap()), clock: None }
+    let namespace = fresh();
+    let store =
+        RedisStore::builder(server.url()).namespace(&*namespace).audit(true).timeout(PATIENCE).build();
+    Backend { nodes: vec![server], namespace, ..Backend::of(Any::Redis(store.unwrap())) }
 }
 
 /// The same on this binary's cluster of three masters.
 pub fn cluster() -> Backend {
     static CLUSTER: OnceLock<servers::Cluster> = OnceLock::new();
     let cluster = CLUSTER.get_or_init(|| servers::Cluster::start(3).unwrap());
-    let store = RedisStore::cluster(cluster.urls()).namespace(fresh()).audit(true).timeout(PATIENCE).build();
-    Backend { store: Any::Redis(store.unwrap()), clock: None }
+    let namespace = fresh();
+    let store =
+        RedisStore::cluster(cluster.urls()).namespace(&*namespace).audit(true).timeout(PATIENCE).build();
+    let nodes = cluster.nodes().iter().collect();
+    Backend { nodes, namespace, ..Backend::of(Any::Redis(store.unwrap())) }
 }
 
 /// These tests are about answers, not about time: a busy machine must not turn one into a time-out.
@@ -68,7 +77,53 @@ fn fresh() -> String {
 impl Backend {
     /// A store whose time nobody moves.
     pub fn of(store: Any) -> Self {
-        Self { store, clock: None }
+        Self { store, clock: None, nodes: Vec::new(), namespace: String::new() }
+    }
+
+    /// The store as another instance has it, which has seen nothing yet.
+    pub fn elsewhere(&self) -> Any {
+        let store = match (&self.store, &self.nodes[..]) {
+            (Any::Memory(_), _) => return self.store.clone(),
+            (_, [one]) => RedisStore::builder(one.url()),
+            (_, nodes) => RedisStore::cluster(nodes.iter().map(|node| node.url())),
+        };
+        let store = store.namespace(&*self.namespace).audit(true).timeout(PATIENCE).build();
+        Any::Redis(store.unwrap())
+    }
+
+    /// This test's keys of a kind, each with a connection to where it is.
+    pub fn keys(&self, kind: &str) -> Vec<(redis::Connection, String)> {
+        let mut found = Vec::new();
+        for node in &self.nodes {
+            let connect = || redis::Client::open(node.url()).unwrap().get_connection().unwrap();
+            let pattern = format!("{}:*:{kind}", self.namespace);
+            let keys: Vec<String> = redis::cmd("KEYS").arg(pattern).query(&mut connect()).unwrap();
+            found.extend(keys.into_iter().map(|key| (connect(), key)));
+        }
+        found
+    }
+
+    /// The whole trail: version, predecessor (none if there is none), and the payload.
+    pub fn trail(&self) -> Vec<(u64, Option<EventId>, serde_json::Value)> {
+        let line = |version, predecessor, payload: &[u8]| {
+            let predecessor = (predecessor != EventId::NONE).then_some(predecessor);
+            (version, predecessor, serde_json::from_slice(payload).unwrap())
+        };
+        if let Any::Memory(store) = &self.store {
+            let trail = store.trail();
+            return trail.iter().map(|e| line(e.version.get(), e.predecessor, &e.payload)).collect();
+        }
+        let mut trail = Vec::new();
+        for (mut connection, stream) in self.keys("audit") {
+            type Entries = Vec<(String, BTreeMap<String, Vec<u8>>)>;
+            let read = redis::cmd("XRANGE").arg(stream).arg("-").arg("+").query::<Entries>(&mut connection);
+            trail.extend(read.unwrap().into_iter().map(|(_, entry)| {
+                let version = std::str::from_utf8(&entry["v"]).unwrap().parse().unwrap();
+                let predecessor = EventId::from_bytes(entry["p"].as_slice().try_into().unwrap());
+                line(version, predecessor, &entry["e"])
+            }));
+        }
+        trail
     }
 
     /// Lets `span` pass: on Redis, whose clock is its own, for real.
@@ -277,6 +332,13 @@ impl SessionStore for Any {
         match self {
             Self::Memory(store) => store.raise_epoch(raise).await,
             Self::Redis(store) => store.raise_epoch(raise).await,
+        }
+    }
+
+    async fn sweep(&self, remember: Duration) -> Result<usize, Error> {
+        match self {
+            Self::Memory(store) => store.sweep(remember).await,
+            Self::Redis(store) => store.sweep(remember).await,
         }
     }
 

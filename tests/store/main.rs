@@ -15,6 +15,8 @@ mod backend;
 mod clients;
 mod ending;
 mod epoch;
+mod expiry;
+mod expiry_on_redis;
 mod healing;
 mod life;
 mod merging;
@@ -92,4 +94,13 @@ over_every_store![
     users::a_revocation_gives_held_places_back,
     users::renewals_do_not_escape_a_revocation,
     users::after_revoke_all_none_works,
+    expiry::four_sweepers_tell_of_each_end_once,
+    expiry::what_ran_out_while_nobody_was_there_is_found,
+    expiry::what_is_in_use_is_left_alone,
+    expiry::past_its_deadline_it_ends_for_that_reason,
+    expiry::the_void_are_ended,
+    expiry::a_renewed_session_ends_under_its_new_name,
+    expiry::what_ended_otherwise_is_not_told_again,
+    expiry::the_list_holds_what_lives,
+    expiry::a_session_that_ran_out_leaves_its_users_list,
 ];

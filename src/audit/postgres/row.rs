@@ -128,6 +128,8 @@ impl Row {
     fn blank(keys: &ShardKeys, entry: &Waiting) -> Self {
         let origin = entry.origin();
         let version = std::str::from_utf8(&entry.version).ok().and_then(|text| text.parse::<i64>().ok());
+        // The end of a session that Redis had dropped: its version went with it.
+        let version = version.filter(|version| *version != 0);
         let predecessor = Uuid::from_slice(&entry.predecessor).ok();
         let mut row = Self {
             namespace: keys.namespace.clone(),

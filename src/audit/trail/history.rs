@@ -7,6 +7,7 @@ use crate::{
     audit::EntryKind,
     clock::Timestamp,
     id::{EventId, SessionRef},
+    record::EndReason,
 };
 
 /// How many events wait before the older half is folded into the state.
@@ -20,6 +21,8 @@ pub(in crate::audit) struct History {
     until: Timestamp,
     state: Option<State>,
     rest: Vec<Event>,
+    /// That it ran out, as a sweep found it: without a version, which went with the session.
+    expired: Option<(EndReason, Timestamp)>,
     /// How long `rest` gets before folding is tried again.
     fold_at: usize,
 }
@@ -59,7 +62,7 @@ pub(in crate::audit) struct Resolved {
 
 impl History {
     pub(super) fn new(until: Timestamp) -> Self {
-        Self { until, state: None, rest: Vec::new(), fold_at: FOLD }
+        Self { until, state: None, rest: Vec::new(), expired: None, fold_at: FOLD }
     }
 
     pub(super) fn push(&mut self, event: Event) {
@@ -67,6 +70,14 @@ impl History {
         if self.rest.len() >= self.fold_at {
             self.fold();
             self.fold_at = self.rest.len() + FOLD;
+        }
+    }
+
+    /// What a sweep found.
+    pub(super) fn ran_out(&mut self, reason: EndReason, at: Timestamp) {
+        // It can be brought back and run out again: then the last counts.
+        if self.expired.is_none_or(|(_, before)| before < at) {
+            self.expired = Some((reason, at));
         }
     }
 
@@ -136,7 +147,8 @@ impl History {
             let put_back = self.rest.iter().filter(|event| event.is(EntryKind::Recovered));
             let put_back = put_back.map(|event| event.at).max().unwrap_or_default();
             let end = self.rest.iter().find(|event| event.is(EntryKind::Ended) && event.at > put_back);
-            state.ended = end.and_then(|end| Some((end.what.as_ref()?.reason, end.at)));
+            let end = end.and_then(|end| Some((end.what.as_ref()?.reason, end.at)));
+            state.ended = end.or(self.expired.filter(|(_, at)| *at > put_back));
         }
         resolved.state = state;
         resolved

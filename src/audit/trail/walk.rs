@@ -9,7 +9,9 @@ use sqlx::{AssertSqlSafe, PgPool, Row as _};
 use uuid::Uuid;
 
 use super::{Event, History, broken, event::COLUMNS};
-use crate::{audit::postgres::clean_user, clock::Timestamp, error::Result, id::SessionRef};
+use crate::{
+    audit::postgres::clean_user, clock::Timestamp, error::Result, id::SessionRef, record::EndReason,
+};
 
 /// How many rows one statement answers at most.
 const ROWS: i64 = 2000;
@@ -62,7 +64,7 @@ impl Walk {
     pub(in crate::audit) async fn next(&mut self) -> Result<Option<Page>> {
         let Some(after) = self.after.take() else { return Ok(None) };
         let sql = "SELECT DISTINCT ON (ref) ref, version, prev_event_id FROM cloakroom.session_event
-                   WHERE ref > $1 AND ($2::text IS NULL OR user_id = $2) AND namespace = $4
+                   WHERE ref > $1 AND ($2::text IS NULL OR user_id = $2) AND namespace = $4 AND version IS NOT NULL
                    ORDER BY ref, version LIMIT $3";
         let query = sqlx::query(sql)
             .bind(&after)
@@ -121,6 +123,7 @@ impl Walk {
                 let sql = format!(
                     "SELECT {COLUMNS} FROM cloakroom.session_event
                      WHERE ref = ANY($1) AND (ref, version, event_id) > ($2, $3, $4) AND namespace = $6
+                       AND version IS NOT NULL
                      ORDER BY ref, version, event_id LIMIT $5"
                 );
                 // Nothing of a caller's is in the text.
@@ -149,6 +152,18 @@ impl Walk {
                 }
                 if i64::try_from(rows.len()).unwrap_or(i64::MAX) < ROWS {
                     break;
+                }
+            }
+            let sql = "SELECT ref, reason, (extract(epoch FROM occurred_at) * 1000)::int8 FROM cloakroom.session_event
+                       WHERE ref = ANY($1) AND namespace = $2 AND version IS NULL AND kind = 'ended'";
+            let rows =
+                sqlx::query_as::<_, (Vec<u8>, Option<String>, i64)>(sql).bind(&refs).bind(&*self.namespace);
+            for (reference, reason, at) in rows.fetch_all(&self.pool).await.map_err(broken)? {
+                let owner =
+                    reference.try_into().ok().and_then(|bytes| owners.get(&SessionRef::from_bytes(bytes)));
+                if let Some(history) = owner.and_then(|place| histories.get_mut(*place)) {
+                    let at = Timestamp::from_millis(u64::try_from(at).unwrap_or(0));
+                    history.ran_out(EndReason::parse(reason.as_deref().unwrap_or("")), at);
                 }
             }
             round = following;

@@ -21,18 +21,24 @@ use crate::{
 static CREATE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(concat!(
         include_str!("scripts/tell.lua"),
+        include_str!("scripts/due.lua"),
         include_str!("scripts/index.lua"),
         include_str!("scripts/create.lua")
     ))
 });
 static COMMIT: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(concat!(include_str!("scripts/tell.lua"), include_str!("scripts/commit.lua")))
+    Script::new(concat!(
+        include_str!("scripts/tell.lua"),
+        include_str!("scripts/due.lua"),
+        include_str!("scripts/commit.lua")
+    ))
 });
 static GRACE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/grace.lua")));
 static END: LazyLock<Script> = LazyLock::new(|| {
     Script::new(concat!(
         "#!lua flags=allow-oom\n",
         include_str!("scripts/tell.lua"),
+        include_str!("scripts/due.lua"),
         include_str!("scripts/end.lua")
     ))
 });
@@ -83,6 +89,7 @@ async fn begin(
         .key(keys.epoch(at.shard))
         .key(keys.audit(at.shard))
         .key(keys.log(at.shard))
+        .key(keys.due(at.shard))
         .arg(create.event.as_bytes())
         .arg(millis(create.idle))
         .arg(millis(create.absolute))
@@ -91,9 +98,10 @@ async fn begin(
         .arg(sign_in.and_then(|sign_in| sign_in.method.as_deref()).unwrap_or(""))
         .arg(create.device.as_deref().unwrap_or(""))
         .arg(store.told(|| Payload::from(create)))
-        .arg(predecessor.as_bytes());
+        .arg(predecessor.as_bytes())
+        .arg(place(&hash, &at.reference));
     if let Some(sign_in) = sign_in {
-        index.enter(store, create, sign_in, began, &hash, &mut script);
+        index.enter(store, create, sign_in, began, &mut script);
     }
     for (_, name, value) in changes(&create.delta) {
         script.arg(name).arg(value);
@@ -136,6 +144,8 @@ pub(super) async fn commit(store: &RedisStore, commit: &Commit) -> Result<Commit
         .key(target);
     if commit.renewal.is_none() {
         script.key(keys.shed(at.shard));
+    } else {
+        script.key(keys.due(at.shard));
     }
     if let (Some(_), Some(user)) = (&commit.renewal, &commit.user) {
         script.key(keys.user(at.shard, user));
@@ -157,12 +167,13 @@ pub(super) async fn commit(store: &RedisStore, commit: &Commit) -> Result<Commit
         let anew = renewal.anew.as_ref();
         script
             .arg(millis(renewal.grace))
-            .arg(hash)
+            .arg(&hash)
             .arg(millis(renewal.remember))
             .arg(anew.map(|anew| millis(anew.absolute).to_string()).unwrap_or_default())
             .arg(anew.map_or("", |anew| &anew.sign_in.user))
             .arg(anew.and_then(|anew| anew.sign_in.method.as_deref()).unwrap_or(""))
-            .arg(place(&keys.hash(&renewal.to.reference), &renewal.to.reference));
+            .arg(place(&keys.hash(&renewal.to.reference), &renewal.to.reference))
+            .arg(place(&hash, &at.reference));
     }
     for (mode, name, value) in changes(&commit.delta) {
         script.arg(mode).arg(name).arg(value);
@@ -232,7 +243,8 @@ pub(super) async fn end(store: &RedisStore, end: &End) -> Result<Finished> {
         .key(keys.audit(at.shard))
         .key(keys.log(at.shard))
         .key(keys.remains(at.shard, &hash))
-        .key(keys.epoch(at.shard));
+        .key(keys.epoch(at.shard))
+        .key(keys.due(at.shard));
     if let Some(user) = &end.user {
         script.key(keys.user(at.shard, user));
     }
@@ -241,7 +253,8 @@ pub(super) async fn end(store: &RedisStore, end: &End) -> Result<Finished> {
         .arg(end.reason.as_str())
         .arg(store.told(|| Payload::from(end)))
         .arg(millis(end.remember))
-        .arg(u8::from(end.keep_fields));
+        .arg(u8::from(end.keep_fields))
+        .arg(place(&hash, &at.reference));
     let mut answer = Answer::of(store.connection.script(&script).await?)?;
     match answer.word().as_slice() {
         b"ended" => {
@@ -249,7 +262,8 @@ pub(super) async fn end(store: &RedisStore, end: &End) -> Result<Finished> {
             let fields = Hash::from_value(answer.take()).map_or_else(BTreeMap::new, Hash::into_fields);
             Ok(Finished::Ended { at: now, event: end.event, fields })
         }
-        // A session whose idle time ran out leaves no trace: that it is over is all that is known.
+        // A session whose idle time ran out leaves no trace until a sweep finds it: that it is over is all that
+        // is known.
         b"gone" => Ok(Finished::Gone(answer.ended())),
         b"moved" => Ok(Finished::Moved(answer.successor(at)?)),
         _ => Err(strange()),
@@ -267,7 +281,7 @@ impl Answer {
         }
     }
 
-    fn take(&mut self) -> Value {
+    pub(super) fn take(&mut self) -> Value {
         self.0.next().unwrap_or(Value::Nil)
     }
 

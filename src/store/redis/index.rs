@@ -113,7 +113,6 @@ impl Index {
         create: &Create,
         sign_in: &SignIn,
         began: Option<Generation>,
-        hash: &str,
         script: &mut ScriptInvocation<'_>,
     ) {
         let (keys, shard, listing) = (&store.keys, create.at.shard, create.listing());
@@ -126,7 +125,6 @@ impl Index {
         };
         script
             .arg(listing.map(|listing| listing.handle.to_string()).unwrap_or_default())
-            .arg(place(hash, &create.at.reference))
             .arg(serde_json::to_string(&told).unwrap_or_default())
             .arg(began.map(|began| began.get().to_string()).unwrap_or_default())
             .arg(cap.map(|cap| cap.limit.to_string()).unwrap_or_default())

@@ -122,6 +122,11 @@ impl Keys {
         self.key(shard, "ev", "")
     }
 
+    /// When which session's time may be up.
+    pub(crate) fn due(&self, shard: Shard) -> String {
+        self.key(shard, "due", "")
+    }
+
     /// Which writer drains it.
     #[cfg(feature = "audit")]
     pub(crate) fn lease(&self, shard: Shard) -> String {

@@ -14,6 +14,7 @@
 //! | `NS:{TAG}:x:HASH` | hash | why it ended, or the ref of its successor after a renewal | a day; a minute |
 //! | `NS:{TAG}:r:HASH` | hash | what a sign-in carries over, in case its reply is lost | a minute |
 //! | `NS:{TAG}:u:USER` | hash | a user's sessions by their handles; `USER` is hashed like `HASH` | until the deadline of the youngest |
+//! | `NS:{TAG}:due` | sorted set | when the time of each session may be up, and whose it is; about 250 bytes each | until they ended |
 //! | `NS:{TAG}:epoch` | string | sessions made under a lower number are void | for ever |
 //! | `NS:{TAG}:mark` | string | written behind a change that replicas must have, see `Durability` | for ever |
 //! | `NS:{TAG}:ev` | stream | the last events, about 10,000; also the name of the channel that tells them | for ever |
@@ -41,6 +42,7 @@
 //! | the latter with `Reject` | and `HGETALL`, `EVALSHA` reserve instead of the `HGET` | 5 |
 //! | list a user's sessions | `HGETALL`; `PTTL` of each, `GET`, `HGET`, `TIME` in one pipeline | 2 |
 //! | revoke one | `HMGET` of its entry, `EVALSHA` revoke | 2 |
+//! | sweep | `ZRANGE` of each shard, `TIME` in one pipeline, one for each shard on a cluster; where something is due, `ZRANGEBYSCORE` and `EVALSHA` sweep for each 100; `EVALSHA` end for each that is past its deadline or below the epoch | 1, and 2 for each 100 |
 //! | raise the epoch | `GET` and `EVALSHA` epoch for each shard | 2 for each shard |
 //! | wait for replicas | `EVAL` confirm, `WAIT` in one pipeline, on one of four connections of their own | 1 |
 //! | revoke all or all others | `HGETALL`, `EVALSHA` revoke for each 500; again if a sign-in came between | 2 |
@@ -48,6 +50,10 @@
 //! What a script changes besides its own session is read before, so that each of its keys is declared, and the
 //! script refuses where the index changed meanwhile. A list forgets sessions that ran out by one more script.
 //! | recovery | `EVALSHA` a session, nothing where anything is | 1, pipelined |
+//!
+//! A load or a commit leaves `due` alone: the hour that it gives a session is noticed when the time comes that is
+//! written there, once for each session and idle timeout. A session that was begun by a release before this list
+//! is not on it until it is renewed; it runs out and nobody is told.
 //!
 //! Scripts run all or nothing on one shard, declare every key, read before they write, and are safe to
 //! repeat under their event id; the client loads them again when the server has forgotten them.
@@ -74,6 +80,7 @@ mod replicas;
 mod restore;
 mod revoke;
 mod setup;
+mod sweep;
 mod trail;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -242,6 +249,11 @@ impl SessionStore for RedisStore {
     #[tracing::instrument(level = "debug", name = "session.revoke", skip_all, fields(reason = %revocation.reason))]
     async fn revoke(&self, revocation: &Revocation) -> Result<Revoked, Error> {
         revoke::revoke(self.prepared().await?, revocation).await
+    }
+
+    #[tracing::instrument(level = "debug", name = "session.sweep", skip_all)]
+    async fn sweep(&self, remember: Duration) -> Result<usize, Error> {
+        sweep::sweep(self.prepared().await?, remember).await
     }
 
     #[tracing::instrument(level = "debug", name = "session.raise_epoch", skip_all)]

@@ -22,6 +22,7 @@ use crate::{
 static RESTORE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(concat!(
         include_str!("scripts/tell.lua"),
+        include_str!("scripts/due.lua"),
         include_str!("scripts/index.lua"),
         include_str!("scripts/restore.lua")
     ))
@@ -107,7 +108,8 @@ impl RedisStore {
             .key(keys.aftermath(at.shard, &hash))
             .key(keys.epoch(at.shard))
             .key(keys.audit(at.shard))
-            .key(keys.log(at.shard));
+            .key(keys.log(at.shard))
+            .key(keys.due(at.shard));
         if let Some(user) = restore.user {
             script.key(keys.user(at.shard, user));
         }
@@ -131,7 +133,8 @@ impl RedisStore {
             .arg(restore.idle_since.map(|at| at.as_millis().to_string()).unwrap_or_default())
             .arg(u8::from(dry))
             .arg(restore.epoch.map(|epoch| epoch.to_string()).unwrap_or_default())
-            .arg(restore.device.unwrap_or(""));
+            .arg(restore.device.unwrap_or(""))
+            .arg(place(&hash, &at.reference));
         if restore.user.is_some() {
             // The trail does not hold the old handle: it names a session to whoever is shown the user's list.
             let told = Told {
@@ -141,7 +144,6 @@ impl RedisStore {
             };
             script
                 .arg(SessionHandle::random()?.to_string())
-                .arg(place(&hash, &at.reference))
                 .arg(serde_json::to_string(&told).unwrap_or_default())
                 .arg(restore.last_at.as_millis());
         }

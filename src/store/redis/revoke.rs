@@ -22,6 +22,7 @@ static REVOKE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(concat!(
         "#!lua flags=allow-oom\n",
         include_str!("scripts/tell.lua"),
+        include_str!("scripts/due.lua"),
         include_str!("scripts/index.lua"),
         include_str!("scripts/revoke.lua")
     ))
@@ -101,7 +102,8 @@ fn info(member: Member, left: u64, now: Timestamp) -> SessionInfo {
 async fn forget(store: &RedisStore, shard: Shard, user: &str, dead: &[Member]) -> Result<()> {
     for dead in dead.chunks(AT_ONCE) {
         let mut script = REVOKE.prepare_invoke();
-        script.key(store.keys.user(shard, user)).key(store.keys.audit(shard)).key(store.keys.log(shard));
+        let keys = &store.keys;
+        script.key(keys.user(shard, user)).key(keys.audit(shard)).key(keys.log(shard)).key(keys.due(shard));
         script.arg("").arg(0).arg("").arg("").arg("").arg("");
         for member in dead {
             script
@@ -209,6 +211,7 @@ async fn end(
         .key(keys.user(shard, &revocation.user))
         .key(keys.audit(shard))
         .key(keys.log(shard))
+        .key(keys.due(shard))
         .arg(revocation.reason.as_str())
         .arg(millis(revocation.remember))
         .arg(if asked.generation { revocation.event.to_string() } else { String::new() })

@@ -93,6 +93,10 @@ impl SessionStore for AnyStore {
         both!(self, store => store.raise_epoch(raise).await)
     }
 
+    async fn sweep(&self, remember: Duration) -> Result<usize, Error> {
+        both!(self, store => store.sweep(remember).await)
+    }
+
     async fn ready(&self) -> Result<(), Error> {
         both!(self, store => store.ready().await)
     }

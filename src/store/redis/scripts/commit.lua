@@ -1,9 +1,10 @@
--- Changes a session that exists: all of the delta or nothing, and the version by exactly one. Behind tell.lua.
+-- Changes a session that exists: all of the delta or nothing, and the version by exactly one. Behind tell.lua
+-- and due.lua.
 --
 -- KEYS  1 session   2 what became of it   3 epoch   4 audit stream   5 log of events
 --       6 where a renewal moves it to; the session itself where there is no renewal
---       7 where there is no renewal: what was left out of the trail; or
---         of a renewal, where somebody is signed in: the user's index (see index.lua)
+--       7 where there is no renewal: what was left out of the trail; else the list of what is due
+--       8 of a renewal, where somebody is signed in: the user's index (see index.lua)
 -- ARGV  1 event id (16 bytes)   2 base version   3 base head (16 bytes)
 --       4 idle timeout, ms, or '' where it goes on running
 --       5 policy: merge, strict, last     6 what is told, see tell.lua   7 '1' removes every key first
@@ -11,7 +12,7 @@
 --       of a renewal only: 9 its grace, ms   10 hash in the session's key   11 how long to remember, ms
 --         12 the absolute lifetime, ms, that a sign-in anew starts again, or ''
 --         13 the user who signed in anew     14 by which method, or ''
---         15 the hash in the new key, space, the new ref as text
+--         15 the hash in the new key, space, the new ref as text   16 the same of the key that it leaves
 --       an entry that begins with {"names_only":true is told no results of operations. In front of one that
 --         may be left out stand how many bytes the stream may take, and a space; and in front of that 's', if
 --         it is then left out and counted, or 'b', if nothing is changed then
@@ -30,7 +31,7 @@ local session = KEYS[1]
 local event, base, policy = ARGV[1], tonumber(ARGV[2]), ARGV[5]
 local tail = string.sub(event, 9)
 local renewal = ARGV[8] ~= ''
-local FIRST = renewal and 16 or 9
+local FIRST = renewal and 17 or 9
 local overflow, budget, limited = string.match(ARGV[6], '^([sb])(%d+) (.*)$')
 local text = limited or ARGV[6]
 -- Where the entry begins, and at its beginning, where no value of a visitor's can stand, what it tells.
@@ -230,7 +231,8 @@ end
 if #names > 0 then return conflict(names) end
 if renewal and redis.call('EXISTS', KEYS[6]) == 1 then return {'taken'} end
 local anew = renewal and ARGV[12] ~= ''
-local listed = renewal and KEYS[7] and was[7] and redis.call('HMGET', KEYS[7], was[7], 'rev')
+local listed = KEYS[8] and was[7] and redis.call('HMGET', KEYS[8], was[7], 'rev')
+local user = renewal and redis.call('HGET', session, 'user')
 
 -- Fewer entries are not even measured: that is what waits while PostgreSQL keeps up.
 local full = overflow and redis.call('XLEN', KEYS[4]) >= 128
@@ -298,6 +300,11 @@ if #remove > 0 then redis.call('HDEL', session, unpack(remove)) end
 if ARGV[4] ~= '' then redis.call('PEXPIRE', session, ARGV[4]) end
 if renewal then
   redis.call('RENAME', session, KEYS[6])
+  redis.call('ZREM', KEYS[7], due_name(ARGV[16], was[5], was[7], user))
+  local deadline = anew and string.format('%.0f', now + ARGV[12]) or was[5]
+  -- Where the idle time goes on running, the sweep is asked to look at once, and finds how long that is.
+  redis.call('ZADD', KEYS[7], string.format('%.0f', math.min(now + (tonumber(ARGV[4]) or 0), tonumber(deadline))),
+    due_name(ARGV[15], deadline, was[7], anew and ARGV[13] or user))
   if anew then
     redis.call('HSET', KEYS[2], 'kind', 'ended', 'reason', 'replaced', 'at', at, 'by', event)
   else
@@ -315,10 +322,10 @@ if rest and anew then
   rest = string.format('%s %.0f %s %s', began, now + ARGV[12], at, cjson.encode(told))
 end
 if rest then
-  redis.call('HSET', KEYS[7], was[7], ARGV[15] .. ' ' .. rest,
+  redis.call('HSET', KEYS[8], was[7], ARGV[15] .. ' ' .. rest,
     'rev', string.format('%.0f', (listed[2] or 0) + 1))
-  if anew and redis.call('PTTL', KEYS[7]) < tonumber(ARGV[12]) then
-    redis.call('PEXPIRE', KEYS[7], ARGV[12])
+  if anew and redis.call('PTTL', KEYS[8]) < tonumber(ARGV[12]) then
+    redis.call('PEXPIRE', KEYS[8], ARGV[12])
   end
 end
 return committed(version, at, merges and redis.call('HGETALL', KEYS[6]))

@@ -1,13 +1,14 @@
--- Begins a session at an address that was never used. Behind tell.lua and index.lua.
+-- Begins a session at an address that was never used. Behind tell.lua, due.lua and index.lua.
 --
 -- KEYS  1 session   2 what became of it   3 epoch   4 audit stream   5 log of events
---       where somebody signs in: 6 the user's index, then for each member that was read with a cap two: its
---       session, what became of it
+--       6 list of what is due   where somebody signs in: 7 the user's index, then for each member that was read
+--       with a cap two: its session, what became of it
 -- ARGV  1 event id (16 bytes)     2 idle timeout, ms     3 absolute lifetime, ms   4 idle class
 --       5 user, or ''             6 authentication method, or ''                   7 device, or ''
 --       8 what is told, see tell.lua   9 predecessor's last event (16 bytes)
---       where somebody signs in: 10 handle   11 hash in the session's key, space, ref
---         (handle '': it is not listed, and the rest is of no matter)   12 JSON of what the list tells   13 the generation under which the sign-in began, or ''
+--       10 hash in the session's key, space, ref
+--       where somebody signs in: 11 handle ('': it is not listed, and the rest is of no matter)
+--         12 JSON of what the list tells   13 the generation under which the sign-in began, or ''
 --         14 how many sessions the user may have, or ''   15 who gives way: oldest, unused, nobody
 --         16 the index' revision as it was read, or ''    17 how long to remember an eviction, ms
 --         18 how many members were read, and for each three: handle, event id of its end, what is told of it
@@ -18,12 +19,12 @@
 --       {'rejected'}             the user has as many sessions as there may be; nothing is changed
 --       {'revoked', reason, ms}  all the user's sessions were revoked since this sign-in began; nothing changed
 --       {'changed'}              the index is not as it was read; nothing is changed
-local session, aftermath, index = KEYS[1], KEYS[2], KEYS[6]
+local session, aftermath, due, index = KEYS[1], KEYS[2], KEYS[6], KEYS[7]
 local event = ARGV[1]
 local tail = string.sub(event, 9)
 local signs_in = ARGV[5] ~= ''
-local listed = signs_in and ARGV[10] ~= ''
-local first = 10
+local listed = signs_in and ARGV[11] ~= ''
+local first = 11
 if signs_in then first = 19 + 3 * ARGV[18] end
 
 if redis.call('EXISTS', session) == 1 then
@@ -41,7 +42,7 @@ local now = clock()
 local at = string.format('%.0f', now)
 
 local useless, victims, was = {}, {}, {}
-local place = listed and '+' .. ARGV[10]
+local place = listed and '+' .. ARGV[11]
 if listed then
   was = redis.call('HMGET', index, 'rev', 'gen', 'gen_why', place)
   if ARGV[13] ~= '' and tonumber(was[2] or '0') > tonumber(ARGV[13]) then
@@ -55,7 +56,7 @@ if listed and ARGV[14] ~= '' then
     local from = 16 + 3 * i
     members[i] = {
       handle = ARGV[from], event = ARGV[from + 1], payload = ARGV[from + 2],
-      session = KEYS[5 + 2 * i], aftermath = KEYS[6 + 2 * i],
+      session = KEYS[6 + 2 * i], aftermath = KEYS[7 + 2 * i],
     }
   end
   local cap, live, held = tonumber(ARGV[14]), nil, nil
@@ -71,16 +72,17 @@ if listed and ARGV[14] ~= '' then
     end)
     for i = 1, #live + 1 - cap do
       victims[i] = live[i]
-      victims[i].was = redis.call('HMGET', live[i].session, 'v', 'head', 'device')
+      victims[i].was = end_of(live[i].session)
     end
   end
 end
 
 tell(KEYS[4], KEYS[5], '1', ARGV[9], ARGV[8])
 for _, victim in ipairs(victims) do tell_end(KEYS[4], KEYS[5], victim.was, victim.payload) end
+local deadline = string.format('%.0f', now + ARGV[3])
 local fields = {
   'v', '1', 'head', event, 'recent', tail, 'epoch', epoch, 'created', at,
-  'deadline', string.format('%.0f', now + ARGV[3]), 'class', ARGV[4],
+  'deadline', deadline, 'class', ARGV[4],
 }
 local function add(name, value)
   fields[#fields + 1] = name
@@ -90,7 +92,7 @@ if signs_in then
   add('user', ARGV[5])
   add('auth_at', at)
   if ARGV[6] ~= '' then add('auth_method', ARGV[6]) end
-  if listed then add('handle', ARGV[10]) end
+  if listed then add('handle', ARGV[11]) end
 end
 if ARGV[7] ~= '' then add('device', ARGV[7]) end
 for i = first, #ARGV, 2 do
@@ -99,14 +101,16 @@ for i = first, #ARGV, 2 do
 end
 redis.call('HSET', session, unpack(fields))
 redis.call('PEXPIRE', session, ARGV[2])
+redis.call('ZADD', due, string.format('%.0f', now + math.min(ARGV[2], ARGV[3])),
+  due_name(ARGV[10], deadline, listed and ARGV[11], ARGV[5]))
 if not listed then return {'created', at} end
 
 local revision = (was[1] or 0) + 1
 local entry = table.concat(
-  {ARGV[11], was[2] or '0', epoch, ARGV[2], at, string.format('%.0f', now + ARGV[3]), at, ARGV[12]}, ' ')
-redis.call('HSET', index, ARGV[10], entry, 'rev', string.format('%.0f', revision))
+  {ARGV[10], was[2] or '0', epoch, ARGV[2], at, deadline, at, ARGV[12]}, ' ')
+redis.call('HSET', index, ARGV[11], entry, 'rev', string.format('%.0f', revision))
 for _, victim in ipairs(victims) do
-  finish(victim.session, victim.aftermath, victim.was, 'evicted', victim.event, at, ARGV[17], ARGV[7])
+  finish(due, victim, 'evicted', at, ARGV[17], ARGV[7])
   useless[#useless + 1] = victim.handle
 end
 if was[4] then useless[#useless + 1] = place end

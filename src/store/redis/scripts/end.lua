@@ -1,10 +1,12 @@
 -- Ends a session and remembers why. Exactly one call wins. Behind `#!lua flags=allow-oom`, since a logout frees
--- memory and must never be refused for want of it, and tell.lua.
+-- memory and must never be refused for want of it, tell.lua and due.lua.
 --
 -- KEYS  1 session   2 what became of it   3 audit stream   4 log of events
---       5 its remains, for a sign-in to carry over   6 epoch   7 the user's index, where somebody is signed in
+--       5 its remains, for a sign-in to carry over   6 epoch   7 list of what is due
+--       8 the user's index, where somebody is signed in
 -- ARGV  1 event id (16 bytes)   2 reason   3 what is told, see tell.lua   4 how long to remember, ms
 --       5 '1' keeps the fields for a minute and answers them, unless the session's time was up
+--       6 hash in the session's key, space, ref
 -- Answers
 --       {'ended', ms, fields or false}   this call ended it; also if its first reply was lost
 --       {'gone', reason, ms, device}     it was over before; nothing is changed
@@ -12,7 +14,7 @@
 local session, aftermath, remains = KEYS[1], KEYS[2], KEYS[5]
 local keep = ARGV[5] == '1'
 
-local was = redis.call('HMGET', session, 'v', 'head', 'device', 'epoch', 'deadline', 'handle')
+local was = redis.call('HMGET', session, 'v', 'head', 'device', 'epoch', 'deadline', 'handle', 'user')
 if not was[1] then
   local x = redis.call('HMGET', aftermath, 'kind', 'to', 'reason', 'at', 'device', 'by')
   if x[1] == 'moved' then return {'moved', x[2]} end
@@ -42,7 +44,8 @@ if keep then
 else
   redis.call('DEL', session)
 end
-if KEYS[7] and was[6] and redis.call('HDEL', KEYS[7], was[6]) == 1 then
-  redis.call('HINCRBY', KEYS[7], 'rev', 1)
+redis.call('ZREM', KEYS[7], due_name(ARGV[6], was[5], was[6], was[7]))
+if KEYS[8] and was[6] and redis.call('HDEL', KEYS[8], was[6]) == 1 then
+  redis.call('HINCRBY', KEYS[8], 'rev', 1)
 end
 return {'ended', at, fields}

@@ -1,5 +1,5 @@
 -- What the scripts share that read or change the index of a user's sessions. It stands in front of them,
--- behind tell.lua.
+-- behind tell.lua and due.lua.
 --
 -- The index is a hash. `rev` counts its changes. `gen` is when all sessions were last revoked (ms), `gen_by`
 -- by which event, `gen_why` for which reason. '+' and a handle is a place that a sign-in under way holds,
@@ -26,11 +26,11 @@ local function census(index, members, epoch, now)
     end
   end
   for _, member in ipairs(members) do
-    local hash, began, idle, created, deadline =
-      string.match(entries[member.handle] or '', '^(%S+) %S+ %d+ (%d+) (%d+) (%d+) (%d+) ')
+    local hash, ref, began, idle, created, deadline =
+      string.match(entries[member.handle] or '', '^(%S+) (%S+) %d+ (%d+) (%d+) (%d+) (%d+) ')
     local left = redis.call('PTTL', member.session)
     if hash and left >= 0 and now < tonumber(deadline) and tonumber(began) >= epoch then
-      member.hash, member.created = hash, tonumber(created)
+      member.hash, member.place, member.created = hash, hash .. ' ' .. ref, tonumber(created)
       -- The idle timeout starts again with every use.
       member.used = now + left - idle
       live[#live + 1] = member
@@ -53,17 +53,25 @@ local function lengthen(index, span)
   if redis.call('PTTL', index) < tonumber(span) then redis.call('PEXPIRE', index, span) end
 end
 
--- Tells of a session's end; `was` holds its version, last event and device.
+-- What its end needs to know of a session: version, last event, device, deadline, user.
+local function end_of(session)
+  return redis.call('HMGET', session, 'v', 'head', 'device', 'deadline', 'user')
+end
+
+-- Tells of a session's end; `was` is what `end_of` answered.
 local function tell_end(audit, log, was, text)
   tell(audit, log, string.format('%.0f', was[1] + 1), was[2], text)
 end
 
--- Ends a session and remembers why; `device` is the one that wants it, or ''.
-local function finish(session, aftermath, was, reason, event, at, remember, device)
-  redis.call('HSET', aftermath, 'kind', 'ended', 'reason', reason, 'at', at, 'by', event)
+-- Ends a session and remembers why; `device` is the one that wants it, or ''. `member` is a table with the keys of
+-- the session and of what becomes of it, `was` as above, its place and handle, and the event of its end.
+local function finish(due, member, reason, at, remember, device)
+  local aftermath, was = member.aftermath, member.was
+  redis.call('HSET', aftermath, 'kind', 'ended', 'reason', reason, 'at', at, 'by', member.event)
   if device == '' then device = was[3] end
   if device then redis.call('HSET', aftermath, 'device', device) end
   redis.call('PEXPIRE', aftermath, remember)
-  redis.call('DEL', session)
+  redis.call('DEL', member.session)
+  redis.call('ZREM', due, due_name(member.place, was[4], member.handle, was[5]))
 end
 

@@ -1,7 +1,7 @@
--- Puts a session back that Redis lost, where nobody has put anything since. Behind tell.lua and index.lua.
+-- Puts a session back that Redis lost, where nobody has put anything since. Behind tell.lua, due.lua and index.lua.
 --
 -- KEYS  1 session   2 what became of it   3 epoch   4 audit stream   5 log of events
---       where somebody is signed in: 6 the user's index
+--       6 list of what is due   where somebody is signed in: 7 the user's index
 --       then the keys under which the session lived before its renewals
 -- ARGV  1 event id (16 bytes)      2 the last event that the trail has (16 bytes)
 --       3 what is told, see tell.lua
@@ -11,8 +11,8 @@
 --      12 idle timeout, ms        13 counted from, ms, or '' for now
 --      14 '1' changes nothing and answers what it would do
 --      15 the epoch under which it is valid: one that was raised above it since voids it; '' for any
---      16 device, or ''
---       where somebody is signed in: 17 handle, never used before   18 hash in the session's key, space, ref
+--      16 device, or ''   17 hash in the session's key, space, ref
+--       where somebody is signed in: 18 handle, never used before
 --         19 JSON of what the list tells   20 when its last event was, ms
 --       then for each key: its name, and its version in six bytes and value in one string
 -- Answers
@@ -23,7 +23,7 @@
 local session = KEYS[1]
 local event = ARGV[1]
 local signed_in = ARGV[9] ~= ''
-local index = signed_in and KEYS[6]
+local index = signed_in and KEYS[7]
 
 local head = redis.call('HGET', session, 'head')
 local now = clock()
@@ -31,7 +31,7 @@ local at = string.format('%.0f', now)
 if head == event then return {'restored', at} end
 if head or redis.call('EXISTS', session) == 1 then return {'alive'} end
 if redis.call('EXISTS', KEYS[2]) == 1 then return {'ended'} end
-for i = signed_in and 7 or 6, #KEYS do
+for i = signed_in and 8 or 7, #KEYS do
   if redis.call('EXISTS', KEYS[i]) == 1 then return {'alive'} end
 end
 local epoch = redis.call('GET', KEYS[3]) or '0'
@@ -61,19 +61,21 @@ if signed_in then
   add('user', ARGV[9])
   add('auth_at', ARGV[10])
   if ARGV[11] ~= '' then add('auth_method', ARGV[11]) end
-  add('handle', ARGV[17])
+  add('handle', ARGV[18])
 end
 if ARGV[16] ~= '' then add('device', ARGV[16]) end
-for i = signed_in and 21 or 17, #ARGV, 2 do
+for i = signed_in and 21 or 18, #ARGV, 2 do
   add('.' .. ARGV[i], ARGV[i + 1])
 end
 redis.call('HSET', session, unpack(fields))
 redis.call('PEXPIRE', session, string.format('%.0f', left))
+redis.call('ZADD', KEYS[6], string.format('%.0f', math.min(now + left, tonumber(ARGV[7]))),
+  due_name(ARGV[17], ARGV[7], signed_in and ARGV[18], ARGV[9]))
 if index then
   -- Only a field of its own, and the count of changes: a sign-in that has read the index reads it again.
   local entry =
-    table.concat({ARGV[18], generation, epoch, ARGV[12], ARGV[6], ARGV[7], ARGV[10], ARGV[19]}, ' ')
-  redis.call('HSET', index, ARGV[17], entry)
+    table.concat({ARGV[17], generation, epoch, ARGV[12], ARGV[6], ARGV[7], ARGV[10], ARGV[19]}, ' ')
+  redis.call('HSET', index, ARGV[18], entry)
   redis.call('HINCRBY', index, 'rev', 1)
   lengthen(index, string.format('%.0f', ARGV[7] - now))
 end

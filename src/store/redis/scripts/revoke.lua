@@ -1,7 +1,8 @@
 -- Ends sessions of one user, or only forgets those that are dead. Behind `#!lua flags=allow-oom`, since it
--- frees memory, tell.lua and index.lua.
+-- frees memory, tell.lua, due.lua and index.lua.
 --
--- KEYS  1 the user's index   2 audit stream   3 log of events   then for each session two: itself, what became of it
+-- KEYS  1 the user's index   2 audit stream   3 log of events   4 list of what is due
+--       then for each session two: itself, what became of it
 -- ARGV  1 reason, or '' to end nothing and forget what is dead   2 how long to remember, ms
 --       3 event id (as text) that begins a new generation: sign-ins under way are void; or ''
 --       4 handle of the session that asks, or ''   5 the index' revision as it was read, or ''
@@ -10,7 +11,7 @@
 -- Answers
 --       {'revoked', how many, '1' or '0', generation}   '1': the index was as it was read, so nothing is left out
 --       {'gone'}                                        the session that asks is over; nothing is changed
-local index, audit, reason = KEYS[1], KEYS[2], ARGV[1]
+local index, audit, due, reason = KEYS[1], KEYS[2], KEYS[4], ARGV[1]
 local now = clock()
 local at = string.format('%.0f', now)
 local was = redis.call('HMGET', index, 'rev', 'gen', 'gen_by')
@@ -21,11 +22,11 @@ local ended, targets, names = 0, {}, {}
 for i = 7, #ARGV, 4 do
   local n = (i - 7) / 2
   local target = {
-    session = KEYS[4 + n], aftermath = KEYS[5 + n], handle = ARGV[i], event = ARGV[i + 2], payload = ARGV[i + 3],
+    session = KEYS[5 + n], aftermath = KEYS[6 + n], handle = ARGV[i], event = ARGV[i + 2], payload = ARGV[i + 3],
   }
-  local hash = string.match(redis.call('HGET', index, ARGV[i]) or '', '^%S+')
+  local hash, ref = string.match(redis.call('HGET', index, ARGV[i]) or '', '^(%S+) (%S+)')
   if hash == ARGV[i + 1] then
-    target.was = redis.call('HMGET', target.session, 'v', 'head', 'device')
+    target.place, target.was = hash .. ' ' .. ref, end_of(target.session)
     if reason ~= '' or not target.was[1] then
       targets[#targets + 1] = target
       names[#names + 1] = target.handle
@@ -52,7 +53,7 @@ if begins then
 end
 for _, target in ipairs(targets) do
   if target.was[1] then
-    finish(target.session, target.aftermath, target.was, reason, target.event, at, ARGV[2], ARGV[6])
+    finish(due, target, reason, at, ARGV[2], ARGV[6])
     ended = ended + 1
   end
 end
