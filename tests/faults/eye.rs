@@ -69,7 +69,7 @@ impl Eye {
         let keys: Vec<String> =
             redis::cmd("KEYS").arg(format!("{}*", self.prefix)).query_async(&mut connection).await.unwrap();
         let kinds = keys.iter().map(|key| key.strip_prefix(&self.prefix).unwrap());
-        let kinds: Vec<_> = kinds.filter(|kind| !["epoch", "audit"].contains(kind)).collect();
+        let kinds: Vec<_> = kinds.filter(|kind| !["epoch", "audit", "due"].contains(kind)).collect();
         let mut sessions = 0;
         for kinds in kinds.chunks(500) {
             let mut pipe = redis::pipe();
