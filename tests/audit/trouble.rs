@@ -72,7 +72,8 @@ async fn a_locked_table_costs_no_attempt() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cut_connections_lose_and_double_nothing() {
     let site = shared(8).await;
-    let acked = filled(&site, 6000).await;
+    // As long as it takes: a fast machine would be done before anybody has cut.
+    let traffic = Traffic::start(&site.store, site.shards, 8, Duration::ZERO);
     let writer = site.writer().batch(20);
     let stopping = writer.stop_handle();
     let running = tokio::spawn(writer.run());
@@ -80,12 +81,12 @@ async fn cut_connections_lose_and_double_nothing() {
     let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
                WHERE datname = current_database() AND query LIKE '%INSERT INTO cloakroom%' AND state = 'active'
                  AND pid <> pg_backend_pid()";
-    until("it was cut off often, or is done", async || {
+    until("it was cut off often", async || {
         cuts += count(&site.pool, cut).await;
-        cuts >= 40 || site.queue().is_empty().await.unwrap()
+        cuts >= 12
     })
     .await;
-    assert!(cuts > 5, "that was no trouble: {cuts}");
+    let acked = traffic.stop().await;
     site.until_drained().await;
     stopping.stop();
     assert_eq!(running.await.unwrap().dead, 0);

@@ -7,6 +7,8 @@ use cloakroom::id::Token;
 use redis::{AsyncConnectionConfig, aio::MultiplexedConnection};
 use sha2::{Digest as _, Sha256};
 
+use crate::meta;
+
 /// A look at one namespace of one shard, on a connection of its own.
 #[derive(Clone)]
 pub struct Eye {
@@ -50,15 +52,16 @@ impl Eye {
     pub async fn look(&self, token: Option<&str>) -> (Option<Seen>, u64) {
         let key = token.map_or_else(|| "none".to_owned(), |token| self.key("s", token));
         let mut pipe = redis::pipe();
-        pipe.atomic().cmd("HMGET").arg(key).arg(&["v", ".count", "user"]);
+        pipe.atomic().cmd("HMGET").arg(key).arg(&["v", ".count", "m"]);
         pipe.cmd("XLEN").arg(format!("{}audit", self.prefix));
         type Fields = (Option<u64>, Option<Vec<u8>>, Option<String>);
-        let ((version, count, user), entries): (Fields, u64) =
+        let ((version, count, held), entries): (Fields, u64) =
             pipe.query_async(&mut self.connection.clone()).await.unwrap();
         let seen = version.map(|version| {
             // Six bytes of version, then JSON.
             let count = count.map_or(0, |field| std::str::from_utf8(&field[6..]).unwrap().parse().unwrap());
-            Seen { version, count, user }
+            let user = held.as_deref().map(meta::user).filter(|user| !user.is_empty());
+            Seen { version, count, user: user.map(str::to_owned) }
         });
         (seen, entries)
     }
@@ -77,7 +80,7 @@ impl Eye {
                 pipe.cmd("PTTL").arg(format!("{}{kind}", self.prefix));
                 if kind.starts_with("s:") {
                     sessions += 1;
-                    let names = ["v", "head", "recent", "epoch", "created", "deadline", "class"];
+                    let names = ["v", "h", "m"];
                     pipe.cmd("HMGET").arg(format!("{}{kind}", self.prefix)).arg(&names);
                 }
             }

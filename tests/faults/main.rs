@@ -23,6 +23,8 @@ mod durability;
 mod eye;
 mod failover;
 mod forgetting;
+#[path = "../support/meta.rs"]
+mod meta;
 mod migration;
 mod outage;
 mod pressure;

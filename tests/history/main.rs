@@ -22,6 +22,8 @@ mod faults;
 mod healthy;
 mod history;
 mod lossy;
+#[path = "../support/meta.rs"]
+mod meta;
 mod mutants;
 mod proxy;
 mod site;

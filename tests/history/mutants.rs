@@ -17,18 +17,21 @@ pub struct Mutant {
 const CREATE: &str = concat!(
     include_str!("../../src/store/redis/scripts/tell.lua"),
     include_str!("../../src/store/redis/scripts/due.lua"),
+    include_str!("../../src/store/redis/scripts/meta.lua"),
     include_str!("../../src/store/redis/scripts/index.lua"),
     include_str!("../../src/store/redis/scripts/create.lua")
 );
 const COMMIT: &str = concat!(
     include_str!("../../src/store/redis/scripts/tell.lua"),
     include_str!("../../src/store/redis/scripts/due.lua"),
+    include_str!("../../src/store/redis/scripts/meta.lua"),
     include_str!("../../src/store/redis/scripts/commit.lua")
 );
 const END: &str = concat!(
     "#!lua flags=allow-oom\n",
     include_str!("../../src/store/redis/scripts/tell.lua"),
     include_str!("../../src/store/redis/scripts/due.lua"),
+    include_str!("../../src/store/redis/scripts/meta.lua"),
     include_str!("../../src/store/redis/scripts/end.lua")
 );
 
@@ -51,9 +54,8 @@ pub const MUTANTS: &[Mutant] = &[
         name: "a commit brings an ended session back",
         source: COMMIT,
         find: "return {'gone', x[3] or 'unknown', x[4] or '', x[5] or ''}",
-        replace: "redis.call('HSET', session, 'v', ARGV[2], 'head', ARGV[3], 'recent', string.sub(ARGV[3], 9), \
-                  'epoch', '0', 'created', '0', 'deadline', '9999999999999', 'class', '0') \
-                  was = redis.call('HMGET', session, 'v', 'head', 'recent', 'epoch', 'deadline', 'mark')",
+        replace: "redis.call('HSET', session, 'v', ARGV[2], 'h', ARGV[3], 'm', '0 9999999999999 0 0 - - - - 0 0 ') \
+                  was = redis.call('HMGET', session, 'v', 'h', 'm')",
         breaks: I1EndIsFinal,
     },
     Mutant {
@@ -80,7 +82,7 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "an end leaves no entry",
         source: END,
-        find: "tell(KEYS[3], KEYS[4], string.format('%.0f', was[1] + 1), was[2], ARGV[3])",
+        find: "tell(KEYS[3], KEYS[4], string.format('%.0f', was[1] + 1), head_of(was[2]), ARGV[3])",
         replace: "",
         breaks: I4Trail,
     },
@@ -122,15 +124,16 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a commit ignores the deadline",
         source: COMMIT,
-        find: "if now >= tonumber(was[5]) then",
+        find: "if now >= tonumber(deadline) then",
         replace: "if false then",
         breaks: I7Lifetime,
     },
     Mutant {
         name: "a user is signed in to the session that is there",
         source: COMMIT,
-        find: "'head', event}",
-        replace: "'head', event, 'user', 'mallory'}",
+        find: "string.format('%.0f', version)}, {}, nil, nil",
+        replace: "string.format('%.0f', version), 'm', (string.gsub(was[3], ' 0 0 (.*)$', ' 7 0 mallory%1'))}, \
+                  {}, nil, nil",
         breaks: I8Rotation,
     },
 ];

@@ -9,6 +9,7 @@ use crate::{
     app::{Act, App, Meanwhile, reference},
     evidence::{Entry, Evidence, Lifetime, key_hash},
     history::{Browser, History},
+    meta::set_deadline,
 };
 
 /// The fields of an audit entry: `v` version, `p` predecessor, `e` payload, and what others may add.
@@ -130,7 +131,7 @@ impl Site {
         self.visit(&browser, Act::Look, None).await;
         self.measure("a load restarts the idle time", &browser, 60_000);
 
-        let late = self.meddle("HSET", &[&key, "deadline", "1000"]);
+        let late = self.meddle("EVAL", &set_deadline(&key, "1000")[1..]);
         let at = self.history.clock.clone();
         let moment = Arc::new(std::sync::OnceLock::new());
         let noted = Arc::clone(&moment);

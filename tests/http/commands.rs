@@ -103,7 +103,6 @@ async fn a_renewal_is_one_script(setup: Setup) {
     let expected = calls(&[
         ("evalsha", 1),
         ("exists", 1),
-        ("hget", 1),
         ("hgetall", 1),
         ("hmget", 1),
         ("hset", 2),

@@ -10,6 +10,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod harness;
+#[path = "../support/meta.rs"]
+mod meta;
 
 /// Each test for every adapter and every store.
 macro_rules! everywhere {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     commands::counted,
     harness::{NOBODY, Setup, World},
+    meta,
 };
 
 everywhere!(
@@ -279,8 +280,9 @@ async fn redis_ends_it(setup: Setup) {
     let key = world.key("s", &token).unwrap();
     let number = |command: &[&str]| world.redis().command(command).unwrap().parse::<u64>().unwrap();
     assert!((590_000..=600_000).contains(&number(&["PTTL", &key])));
-    assert_eq!(number(&["HGET", &key, "deadline"]) - number(&["HGET", &key, "created"]), 600_000);
-    world.redis().command(&["HSET", &key, "deadline", "1000"]).unwrap();
+    let held = world.redis().command(&["HGET", &key, "m"]).unwrap();
+    assert_eq!(meta::number(&held, meta::DEADLINE) - meta::number(&held, meta::CREATED), 600_000);
+    world.redis().command(&meta::set_deadline(&key, "1000")).unwrap();
     assert_eq!(
         world.run(&token, "first; user; ended").await.told(),
         [Value::Null, Value::Null, json!("absolute")]

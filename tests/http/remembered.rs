@@ -6,7 +6,10 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use cloakroom::{cookie::CookieConfig, error::ErrorKind, manager::SessionConfig};
 use serde_json::{Value, json};
 
-use crate::harness::{NOBODY, Setup, until};
+use crate::{
+    harness::{NOBODY, Setup, until},
+    meta,
+};
 
 everywhere!(
     only_the_cookie_of_a_remembered_session_outlives_the_browser,
@@ -200,7 +203,8 @@ async fn redis_keeps_it_for_its_own_time(setup: Setup) {
         assert_eq!(days(number(&["PTTL", &key])), 14, "before {steps:?}");
         world.run(&token, steps).await;
     }
-    let lives = number(&["HGET", &key, "deadline"]) - number(&["HGET", &key, "created"]);
+    let held = world.redis().command(&["HGET", &key, "m"]).unwrap();
+    let lives = meta::number(&held, meta::DEADLINE) - meta::number(&held, meta::CREATED);
     assert_eq!(lives, 30 * 86_400_000);
     assert_eq!(days(number(&["PTTL", &world.keys("*:u:*").remove(0)])), 30, "the index lives as long");
 }
@@ -215,6 +219,6 @@ async fn redis_ends_it_at_its_deadline(setup: Setup) {
     assert_eq!(world.run(&token, "user; new").await.told(), [Value::Null, json!(true)]);
     let token = world.run(NOBODY, "remember alice").await.token();
     let key = world.key("s", &token).unwrap();
-    world.redis().command(&["HSET", &key, "deadline", "1000"]).unwrap();
+    world.redis().command(&meta::set_deadline(&key, "1000")).unwrap();
     assert_eq!(world.run(&token, "user; ended").await.told(), [Value::Null, json!("absolute")]);
 }

@@ -5,7 +5,10 @@ use std::time::Duration;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use crate::harness::{NOBODY, Setup, World};
+use crate::{
+    harness::{NOBODY, Setup, World},
+    meta,
+};
 
 everywhere!(
     an_unknown_token_is_never_adopted,
@@ -67,23 +70,36 @@ async fn an_expired_token_is_never_adopted(setup: Setup) {
 
 async fn an_undecodable_record_is_no_session_and_its_token_is_not_used_again(setup: Setup) {
     let world = setup.start().await;
-    for damage in [
-        &["HDEL", "v"][..],
-        &["HDEL", "head"],
-        &["HDEL", "deadline"],
-        &["HDEL", "epoch"],
-        &["HSET", "v", "garbage"],
-        &["HSET", "v", "-1"],
-        &["HSET", "head", "short"],
-        &["HSET", "created", ""],
-        &["HSET", "deadline", "soon"],
-        &["HSET", "epoch", "1e9"],
+    for (field, damage) in [
+        ("v", None),
+        ("h", None),
+        ("m", None),
+        ("v", Some("garbage")),
+        ("v", Some("-1")),
+        ("h", Some("short")),
+        ("m", Some("")),
+        ("m", Some("1")),
+        ("CREATED", Some("")),
+        ("DEADLINE", Some("soon")),
+        ("EPOCH", Some("1e9")),
+        ("USER", Some("1")),
+        ("USER", Some("-1")),
+        ("METHOD", Some("99999999999999999999")),
     ] {
         let token = world.run(NOBODY, "write a 1; write b 2").await.token();
         let key = world.key("s", &token).unwrap();
-        let mut command = vec![damage[0], &key];
-        command.extend(&damage[1..]);
-        world.redis().command(&command).unwrap();
+        let held = world.redis().command(&["HGET", &key, "m"]).unwrap();
+        let words = [("CREATED", meta::CREATED), ("DEADLINE", meta::DEADLINE), ("EPOCH", meta::EPOCH)];
+        let words = [&words[..], &[("USER", meta::USER), ("METHOD", meta::METHOD)]].concat();
+        let place = words.into_iter().find(|(name, _)| *name == field).map(|(_, place)| place);
+        let command = match (place, damage) {
+            (_, None) => world.redis().command(&["HDEL", &key, field]),
+            (None, Some(damage)) => world.redis().command(&["HSET", &key, field, damage]),
+            (Some(place), Some(word)) => {
+                world.redis().command(&["HSET", &key, "m", &meta::with(&held, place, word)])
+            }
+        };
+        command.unwrap();
         assert_eq!(world.run(&token, "read a; keys; user; new").await.told()[..2], [Value::Null, json!([])]);
         let answer = world.run(&token, "write a 7").await;
         assert_ne!(answer.token(), token, "{damage:?}");

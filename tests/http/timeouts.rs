@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 use cloakroom::manager::SessionConfig;
 use serde_json::{Value, json};
 
-use crate::harness::{NOBODY, Setup, until};
+use crate::{
+    harness::{NOBODY, Setup, until},
+    meta,
+};
 
 by_the_clock!(
     an_unused_session_ends_after_the_idle_timeout,
@@ -143,7 +146,7 @@ async fn a_deadline_that_has_passed_is_final(setup: Setup) {
     let world = setup.start().await;
     let token = world.run(NOBODY, "login alice; write a 1").await.token();
     let key = world.key("s", &token).unwrap();
-    world.redis().command(&["HSET", &key, "deadline", "1000"]).unwrap();
+    world.redis().command(&meta::set_deadline(&key, "1000")).unwrap();
     let told = world.run(&token, "user; read a; ended").await.told();
     assert_eq!(told, [Value::Null, Value::Null, json!("absolute")]);
     assert!(!world.holds(&token).await);
@@ -156,7 +159,7 @@ async fn redis_refuses_a_commit_past_the_deadline(setup: Setup) {
         let token = world.run(NOBODY, "login alice; write a 1").await.token();
         let held = world.hold(&token, steps).await;
         let key = world.key("s", &token).unwrap();
-        world.redis().command(&["HSET", &key, "deadline", "1000"]).unwrap();
+        world.redis().command(&meta::set_deadline(&key, "1000")).unwrap();
         let answer = held.release().await;
         assert_eq!(answer.status, 409, "{steps}: {answer:?}");
         assert!(answer.removes_cookie(), "{steps}: {answer:?}");
@@ -169,7 +172,7 @@ async fn a_sign_in_past_the_deadline_carries_nothing(setup: Setup) {
     let token = world.run(NOBODY, "write a 1").await.token();
     let held = world.hold(&token, "hold; login bob *").await;
     let key = world.key("s", &token).unwrap();
-    world.redis().command(&["HSET", &key, "deadline", "1000"]).unwrap();
+    world.redis().command(&meta::set_deadline(&key, "1000")).unwrap();
     let answer = held.release().await;
     assert_eq!((answer.status, answer.issued()), (409, None), "{answer:?}");
 }
@@ -179,11 +182,11 @@ async fn only_a_sign_in_moves_the_deadline(setup: Setup) {
     let token = world.run(NOBODY, "login alice").await.token();
     let deadline = |token: &str| {
         let key = world.key("s", token).unwrap();
-        world.redis().command(&["HGET", &key, "deadline"]).unwrap().parse::<u64>().unwrap()
+        meta::number(&world.redis().command(&["HGET", &key, "m"]).unwrap(), meta::DEADLINE)
     };
     let first = deadline(&token) - 5_000;
     let key = world.key("s", &token).unwrap();
-    world.redis().command(&["HSET", &key, "deadline", &first.to_string()]).unwrap();
+    world.redis().command(&meta::set_deadline(&key, &first.to_string())).unwrap();
     world.run(&token, "write a 1; count b; save; remove a; clear").await;
     assert_eq!(deadline(&token), first);
     let token = world.run(&token, "renew; write a 2").await.token();

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::{
     harness::{Answer, Instance, NOBODY, World},
+    meta::set_deadline,
     model::{Model, Reason, Token},
     program::{CLIENTS, Meddling, Op, Step, Visit, script},
     request::{Cookie, Request, Told},
@@ -174,7 +175,7 @@ impl Driver<'_> {
         };
         match (key, expected) {
             (Some(key), true) if matches!(what, Meddling::Deadline) => {
-                self.world.command(&["HSET", &key, "deadline", "1000"]);
+                self.world.command(&set_deadline(&key, "1000"));
             }
             (Some(key), true) => self.world.command(&["DEL", &key]),
             (None, false) => {}

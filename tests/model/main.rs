@@ -19,6 +19,8 @@ mod effect;
 #[allow(dead_code, unused_imports)]
 #[path = "../http/harness/mod.rs"]
 mod harness;
+#[path = "../support/meta.rs"]
+mod meta;
 mod model;
 mod program;
 mod request;

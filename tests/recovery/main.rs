@@ -19,6 +19,8 @@ mod faults;
 mod forks;
 mod grants;
 mod index;
+#[path = "../support/meta.rs"]
+mod meta;
 mod operations;
 mod options;
 mod reconcile;

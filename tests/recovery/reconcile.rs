@@ -18,6 +18,7 @@ use cloakroom::{
 
 use crate::{
     forks::acknowledged_and_forgotten,
+    meta,
     site::{Site, key, until},
 };
 
@@ -37,7 +38,7 @@ async fn site() -> (Site, String) {
 
 /// The key of alice's session.
 fn session(site: &Site) -> String {
-    let hers = |key: &String| key.contains(":s:") && site.redis(&["HGET", key, "user"]) == "alice";
+    let hers = |key: &String| key.contains(":s:") && meta::user(&site.redis(&["HGET", key, "m"])) == "alice";
     site.keys().into_iter().find(hers).unwrap()
 }
 
@@ -133,7 +134,7 @@ async fn a_session_that_the_trail_never_heard_of_is_named_by_its_key() {
     lose_what_waits(&site);
     let report = site.verify().run().await.unwrap();
     assert_eq!((report.untold.len(), report.problems.len()), (1, 0), "{report:?}");
-    assert_eq!(site.redis(&["HGET", &report.untold[0], "user"]), "eve");
+    assert_eq!(meta::user(&site.redis(&["HGET", &report.untold[0], "m"])), "eve");
     assert!(!report.is_sound());
 }
 
@@ -211,7 +212,8 @@ async fn other_values_in_redis_are_told_by_their_keys() {
     assert_eq!(keys.iter().map(ToString::to_string).collect::<Vec<_>>(), ["role"]);
     site.redis(&["HDEL", &hash, ".role"]);
     assert!(site.verify().run().await.unwrap().is_sound());
-    site.redis(&["HSET", &hash, "user", "root"]);
+    let held = site.redis(&["HGET", &hash, "m"]);
+    site.redis(&["HSET", &hash, "m", &meta::with_user(&held, "root")]);
     let report = site.verify().run().await.unwrap();
     assert_eq!(only(&report, &token), Discrepancy::OtherUser);
 }

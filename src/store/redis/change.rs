@@ -22,6 +22,7 @@ static CREATE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(concat!(
         include_str!("scripts/tell.lua"),
         include_str!("scripts/due.lua"),
+        include_str!("scripts/meta.lua"),
         include_str!("scripts/index.lua"),
         include_str!("scripts/create.lua")
     ))
@@ -30,6 +31,7 @@ static COMMIT: LazyLock<Script> = LazyLock::new(|| {
     Script::new(concat!(
         include_str!("scripts/tell.lua"),
         include_str!("scripts/due.lua"),
+        include_str!("scripts/meta.lua"),
         include_str!("scripts/commit.lua")
     ))
 });
@@ -39,6 +41,7 @@ static END: LazyLock<Script> = LazyLock::new(|| {
         "#!lua flags=allow-oom\n",
         include_str!("scripts/tell.lua"),
         include_str!("scripts/due.lua"),
+        include_str!("scripts/meta.lua"),
         include_str!("scripts/end.lua")
     ))
 });

@@ -1,9 +1,6 @@
 //! Between Redis' replies and records.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use redis::Value;
 
@@ -22,31 +19,23 @@ const MARK: char = '.';
 /// The highest bit of a field's first six bytes; the rest is its version.
 const SECRET: u8 = 0x80;
 
-/// A hash as Redis sends it: name, value, name, value … or, in RESP3, as a map.
-pub(super) struct Hash(Vec<(Vec<u8>, Vec<u8>)>);
+/// A hash as Redis sends it: name, value, name, value …
+pub(super) struct Hash(Vec<Value>);
 
 impl Hash {
     pub(super) fn from_value(value: Value) -> Option<Self> {
-        let text = |value| match value {
-            Value::BulkString(bytes) => Some(bytes),
-            Value::SimpleString(text) => Some(text.into_bytes()),
-            _ => None,
+        let values = match value {
+            Value::Array(values) => values,
+            // In RESP3.
+            Value::Map(pairs) => pairs.into_iter().flat_map(<[Value; 2]>::from).collect(),
+            _ => return None,
         };
-        match value {
-            Value::Array(values) => {
-                let mut values = values.into_iter();
-                let mut pairs = Vec::with_capacity(values.len() / 2);
-                while let Some(name) = values.next() {
-                    pairs.push((text(name)?, text(values.next()?)?));
-                }
-                Some(Self(pairs))
-            }
-            Value::Map(pairs) => {
-                let pairs = pairs.into_iter().map(|(name, value)| Some((text(name)?, text(value)?)));
-                pairs.collect::<Option<_>>().map(Self)
-            }
-            _ => None,
-        }
+        let whole = values.len().is_multiple_of(2) && values.iter().all(|value| text(value).is_some());
+        whole.then_some(Self(values))
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.0.as_chunks::<2>().0.iter().filter_map(|[name, value]| text(name).zip(text(value)))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -54,69 +43,128 @@ impl Hash {
     }
 
     /// A field as it is.
-    #[cfg(feature = "audit")]
     pub(super) fn get(&self, name: &[u8]) -> Option<&[u8]> {
-        self.0.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_slice())
+        self.pairs().find(|(field, _)| *field == name).map(|(_, value)| value)
     }
 
     /// The application's keys alone.
     pub(super) fn into_fields(self) -> BTreeMap<FieldName, Field> {
-        self.0.into_iter().filter_map(|(name, value)| field(&name, &value)).collect()
+        self.pairs().filter_map(|(name, value)| field(name, value)).collect()
     }
 
     /// What [`Ended`] or successor an aftermath hash tells of.
     pub(super) fn into_aftermath(self) -> Option<Aftermath> {
-        let mut meta: HashMap<Vec<u8>, Vec<u8>> = self.0.into_iter().collect();
-        match meta.get(&b"kind"[..])?.as_slice() {
+        match self.get(b"kind")? {
             b"moved" => {
-                let to: [u8; 32] = meta.get(&b"to"[..])?.as_slice().try_into().ok()?;
-                let until = Timestamp::from_millis(meta.get(&b"until"[..]).and_then(|text| number(text))?);
+                let to: [u8; 32] = self.get(b"to")?.try_into().ok()?;
+                let until = Timestamp::from_millis(self.get(b"until").and_then(number)?);
                 Some(Aftermath::Moved { to: SessionRef::from_bytes(to), until })
             }
             _ => {
-                let mut take = |name: &[u8]| meta.remove(name).unwrap_or_default();
-                Some(Aftermath::Ended(ended(&take(b"reason"), &take(b"at"), &take(b"device"))))
+                let get = |name| self.get(name).unwrap_or_default();
+                Some(Aftermath::Ended(ended(get(b"reason"), get(b"at"), get(b"device"))))
             }
         }
     }
 
     /// The whole session. `None` if it is none of this schema's.
     pub(super) fn into_session(self, address: Address, now: Timestamp, ttl: Duration) -> Option<Session> {
+        let (mut version, mut heads, mut meta) = (None, None, None);
         let mut fields = BTreeMap::new();
-        // A dozen at most: to look through them costs less than to hash them, 3,000 instructions a load.
-        let mut meta = Vec::with_capacity(12);
-        for (name, value) in &self.0 {
-            match field(name, value) {
-                Some((name, field)) => {
-                    fields.insert(name, field);
-                }
-                None => meta.push((name.as_slice(), value.as_slice())),
+        for (name, value) in self.pairs() {
+            match name {
+                b"v" => version = number(value),
+                b"h" => heads = Heads::parse(value),
+                b"m" => meta = Meta::parse(value),
+                _ => fields.extend(field(name, value)),
             }
         }
-        let get = |wanted: &[u8]| meta.iter().find(|(name, _)| *name == wanted).map(|(_, value)| *value);
-        let millis = |name: &[u8]| get(name).and_then(number).map(Timestamp::from_millis);
-        let text = |name: &[u8]| get(name).map(|text| String::from_utf8_lossy(text).into_owned());
-        let head: [u8; 16] = get(b"head")?.try_into().ok()?;
-        let deadline = millis(b"deadline")?;
+        let (meta, deadline) = (meta?, meta?.deadline);
         let record = Record {
             address,
             superseded: false,
-            base: Base {
-                version: Version::new(get(b"v").and_then(number)?),
-                head: EventId::from_bytes(head),
-            },
-            created_at: millis(b"created")?,
+            base: Base { version: Version::new(version?), head: heads?.last },
+            created_at: meta.created_at,
             deadline,
             loaded_at: now,
             expires_in: ttl.min(deadline.since(now)),
-            user: text(b"user"),
-            authentication: millis(b"auth_at").map(|at| Authentication { at, method: text(b"auth_method") }),
-            device: text(b"device"),
-            handle: text(b"handle").and_then(|text| SessionHandle::parse(&text)),
+            user: meta.user.map(str::to_owned),
+            authentication: meta
+                .authenticated_at
+                .map(|at| Authentication { at, method: meta.method.map(str::to_owned) }),
+            device: meta.device.map(str::to_owned),
+            handle: meta.handle,
             fields,
         };
-        let predecessor = millis(b"renewed").zip(text(b"from"));
-        Some(Session { record, epoch: get(b"epoch").and_then(number)?, predecessor })
+        let predecessor = meta.predecessor.map(|(at, from)| (at, from.to_owned()));
+        Some(Session { record, epoch: meta.epoch, predecessor })
+    }
+}
+
+/// The field `h`.
+pub(super) struct Heads<'a> {
+    pub(super) last: EventId,
+    /// Tails of the last events, this one's included.
+    #[cfg_attr(not(feature = "audit"), expect(dead_code, reason = "for `inspect`"))]
+    pub(super) recent: &'a [u8],
+}
+
+impl<'a> Heads<'a> {
+    pub(super) fn parse(text: &'a [u8]) -> Option<Self> {
+        let (first, recent) = text.split_first_chunk::<8>()?;
+        let last = recent.last_chunk::<8>()?;
+        let mut id = [0; 16];
+        let (front, back) = id.split_at_mut(8);
+        front.copy_from_slice(first);
+        back.copy_from_slice(last);
+        Some(Self { last: EventId::from_bytes(id), recent })
+    }
+}
+
+/// The field `m`, see `scripts/meta.lua`.
+#[derive(Clone, Copy)]
+struct Meta<'a> {
+    epoch: u64,
+    deadline: Timestamp,
+    created_at: Timestamp,
+    authenticated_at: Option<Timestamp>,
+    handle: Option<SessionHandle>,
+    /// When it was renewed, and the hash in its former key.
+    predecessor: Option<(Timestamp, &'a str)>,
+    user: Option<&'a str>,
+    method: Option<&'a str>,
+    device: Option<&'a str>,
+}
+
+impl<'a> Meta<'a> {
+    fn parse(text: &'a [u8]) -> Option<Self> {
+        let mut words = std::str::from_utf8(text).ok()?.splitn(11, ' ');
+        let mut word = || words.next();
+        let number = |word: &str| word.parse::<u64>().ok();
+        let moment = |word: &str| number(word).map(Timestamp::from_millis);
+        let epoch = number(word()?)?;
+        let deadline = moment(word()?)?;
+        let created_at = moment(word()?)?;
+        let _class = word()?;
+        let authenticated_at = moment(word()?);
+        let handle = SessionHandle::parse(word()?);
+        let (renewed, from) = (moment(word()?), word()?);
+        let (user, method) = (word()?.parse().ok()?, word()?.parse().ok()?);
+        let texts = word()?;
+        let (user, texts) = texts.split_at_checked(user)?;
+        let (method, device) = texts.split_at_checked(method)?;
+        let some = |text: &'a str| (!text.is_empty()).then_some(text);
+        Some(Self {
+            epoch,
+            deadline,
+            created_at,
+            authenticated_at,
+            handle,
+            predecessor: renewed.map(|at| (at, from)),
+            user: some(user),
+            method: some(method),
+            device: some(device),
+        })
     }
 }
 
@@ -144,6 +192,14 @@ pub(super) fn ended(reason: &[u8], at: &[u8], device: &[u8]) -> Ended {
 
 pub(super) fn number(text: &[u8]) -> Option<u64> {
     std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+fn text(value: &Value) -> Option<&[u8]> {
+    match value {
+        Value::BulkString(bytes) => Some(bytes),
+        Value::SimpleString(text) => Some(text.as_bytes()),
+        _ => None,
+    }
 }
 
 fn field(name: &[u8], value: &[u8]) -> Option<(FieldName, Field)> {

@@ -6,7 +6,7 @@ use redis::Value;
 
 use super::{
     RedisStore,
-    codec::{Aftermath, Hash, number},
+    codec::{Aftermath, Hash, Heads, number},
 };
 use crate::{
     clock::Timestamp,
@@ -46,7 +46,8 @@ impl RedisStore {
             let hash = self.keys.hash(&here.reference);
             let session = self.hash(&self.keys.session(here.shard, &hash)).await?;
             if !session.is_empty() {
-                let recent = session.get(b"recent").unwrap_or_default().to_vec();
+                let recent = session.get(b"h").and_then(Heads::parse).map(|heads| heads.recent.to_vec());
+                let recent = recent.unwrap_or_default();
                 let session = session.into_session(here, Timestamp::default(), Duration::ZERO);
                 let Some(session) = session else {
                     return Err(Error::msg(ErrorKind::Corrupt, "a session in Redis can't be decoded"));
@@ -95,9 +96,9 @@ impl RedisStore {
     /// Version and last event of the session under this key.
     pub(crate) async fn head_of(&self, key: &str) -> Result<Option<(u64, EventId)>> {
         type Fields = (Option<Vec<u8>>, Option<Vec<u8>>);
-        let (version, head): Fields =
-            self.connection.query(redis::cmd("HMGET").arg(key).arg("v").arg("head")).await?;
-        let head = head.and_then(|head| head.try_into().ok()).map(EventId::from_bytes);
+        let (version, heads): Fields =
+            self.connection.query(redis::cmd("HMGET").arg(key).arg("v").arg("h")).await?;
+        let head = heads.as_deref().and_then(Heads::parse).map(|heads| heads.last);
         Ok(version.and_then(|version| number(&version)).zip(head))
     }
 }

@@ -21,12 +21,17 @@
 //! | `NS:{TAG}:audit` | stream | audit entries that are not in PostgreSQL yet | until they are |
 //! | `NS:{TAG}:shed` | hash | how many changes were left out of the trail, since when and until when | until the trail tells it |
 //!
-//! A session's fields: `v` version, `head` last event id, `recent` the last 32 of them and
-//! those of the last ten seconds (8 bytes each, 256 at most; `mark` says when it was cut),
-//! `epoch`, `created`, `deadline` (ms), `class`, `user`, `auth_at`, `auth_method`, `device`, `handle`, and one
-//! field `.name` for each key: six bytes of the version at which it changed (the first bit: secret),
-//! then the value as JSON. `.:pending` is ours: who passed the first of two factors, in a session of nobody's
-//! whose token has the class for that.
+//! A session's fields:
+//!
+//! * `v`, its version.
+//! * `h`, the first 8 bytes of the last event's id, and then the last 8 bytes of each of the last 32 and those of the
+//!   last ten seconds, 256 at most, in their order. `mark`, where there were more than 32, says when it was cut.
+//! * `m`, words with a space between each two, `-` for what is not known: epoch, deadline, created (ms), idle class,
+//!   authenticated at (ms), handle, renewed at (ms), the hash in its key before that, how many bytes the user and the
+//!   method have; then user, method and device, one behind the other.
+//! * `.name` for each key: six bytes of the version at which it changed (the first bit: secret), then the value as
+//!   JSON. `.:pending` is ours: who passed the first of two factors, in a session of nobody's whose token has the class
+//!   for that.
 //!
 //! # What it asks
 //!

@@ -23,6 +23,7 @@ static RESTORE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(concat!(
         include_str!("scripts/tell.lua"),
         include_str!("scripts/due.lua"),
+        include_str!("scripts/meta.lua"),
         include_str!("scripts/index.lua"),
         include_str!("scripts/restore.lua")
     ))

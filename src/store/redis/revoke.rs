@@ -23,6 +23,7 @@ static REVOKE: LazyLock<Script> = LazyLock::new(|| {
         "#!lua flags=allow-oom\n",
         include_str!("scripts/tell.lua"),
         include_str!("scripts/due.lua"),
+        include_str!("scripts/meta.lua"),
         include_str!("scripts/index.lua"),
         include_str!("scripts/revoke.lua")
     ))

@@ -1,5 +1,5 @@
--- Changes a session that exists: all of the delta or nothing, and the version by exactly one. Behind tell.lua
--- and due.lua.
+-- Changes a session that exists: all of the delta or nothing, and the version by exactly one. Behind tell.lua,
+-- due.lua and meta.lua.
 --
 -- KEYS  1 session   2 what became of it   3 epoch   4 audit stream   5 log of events
 --       6 where a renewal moves it to; the session itself where there is no renewal
@@ -124,13 +124,14 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local at = string.format('%.0f', now)
 
-local was = redis.call('HMGET', session, 'v', 'head', 'recent', 'epoch', 'deadline', 'mark', 'handle')
+local was = redis.call('HMGET', session, 'v', 'h', 'm')
 if not was[1] then
   if renewal then
-    local new = redis.call('HMGET', KEYS[6], 'v', 'recent')
-    local place = new[1] and place_of(new[2], tail)
+    local new = redis.call('HMGET', KEYS[6], 'v', 'h')
+    local known = new[1] and string.sub(new[2], 9)
+    local place = known and place_of(known, tail)
     if place then
-      return committed(new[1] - (#new[2] / 8 - place), at, redis.call('HGETALL', KEYS[6]))
+      return committed(new[1] - (#known / 8 - place), at, redis.call('HGETALL', KEYS[6]))
     end
   end
   local x = redis.call('HMGET', KEYS[2], 'kind', 'to', 'reason', 'at', 'device', 'until')
@@ -140,14 +141,15 @@ if not was[1] then
   end
   return {'gone', x[3] or 'unknown', x[4] or '', x[5] or ''}
 end
-if tonumber(was[4]) < tonumber(redis.call('GET', KEYS[3]) or '0') then
+local epoch, deadline = string.match(was[3], '^(%d+) (%d+) ')
+if tonumber(epoch) < tonumber(redis.call('GET', KEYS[3]) or '0') then
   return {'gone', 'epoch', '', ''}
 end
-if now >= tonumber(was[5]) then
-  return {'gone', 'absolute', was[5], ''}
+if now >= tonumber(deadline) then
+  return {'gone', 'absolute', deadline, ''}
 end
 
-local current, head, recent = tonumber(was[1]), was[2], was[3]
+local current, head, recent = tonumber(was[1]), head_of(was[2]), string.sub(was[2], 9)
 local function conflict(names)
   return {'conflict', names, redis.call('HGETALL', session), at}
 end
@@ -188,7 +190,7 @@ end
 local version = current + 1
 local high, low = math.floor(version / 4294967296), version % 4294967296
 local plain, secret = struct.pack('>I2I4', high, low), nil
-local set, remove, results, told = {'v', string.format('%.0f', version), 'head', event}, {}, nil, nil
+local set, remove, results, told = {'v', string.format('%.0f', version)}, {}, nil, nil
 for i = FIRST, #ARGV, 3 do
   local mode, name, flagged = ARGV[i], '.' .. ARGV[i + 1], ARGV[i + 2]
   local value
@@ -231,8 +233,9 @@ end
 if #names > 0 then return conflict(names) end
 if renewal and redis.call('EXISTS', KEYS[6]) == 1 then return {'taken'} end
 local anew = renewal and ARGV[12] ~= ''
-local listed = KEYS[8] and was[7] and redis.call('HMGET', KEYS[8], was[7], 'rev')
-local user = renewal and redis.call('HGET', session, 'user')
+local before = renewal and meta_of(was[3])
+local handle = renewal and before.handle
+local listed = KEYS[8] and handle and redis.call('HMGET', KEYS[8], handle, 'rev')
 
 -- Fewer entries are not even measured: that is what waits while PostgreSQL keeps up.
 local full = overflow and redis.call('XLEN', KEYS[4]) >= 128
@@ -258,7 +261,7 @@ end
 recent = recent .. tail
 local known = #recent / 8
 if known > 32 then
-  local since, old = string.match(was[6] or '', '^(%d+) (%d+)$')
+  local since, old = string.match(redis.call('HGET', session, 'mark') or '', '^(%d+) (%d+)$')
   local drop = 0
   if not since then
     since, old = at, known
@@ -273,38 +276,30 @@ if known > 32 then
   set[#set + 1] = 'mark'
   set[#set + 1] = string.format('%s %d', since, old)
 end
-set[#set + 1] = 'recent'
-set[#set + 1] = recent
-if renewal and not anew then
-  set[#set + 1] = 'from'
-  set[#set + 1] = ARGV[10]
-  set[#set + 1] = 'renewed'
-  set[#set + 1] = at
-end
+set[#set + 1] = 'h'
+set[#set + 1] = string.sub(event, 1, 8) .. recent
+local after = renewal and meta_of(was[3])
 if anew then
-  for _, part in ipairs({'deadline', string.format('%.0f', now + ARGV[12]), 'user', ARGV[13], 'auth_at', at}) do
-    set[#set + 1] = part
-  end
-  if ARGV[14] ~= '' then
-    set[#set + 1] = 'auth_method'
-    set[#set + 1] = ARGV[14]
-  else
-    remove[#remove + 1] = 'auth_method'
-  end
+  after.deadline, after.user, after.method = string.format('%.0f', now + ARGV[12]), ARGV[13], ARGV[14]
+  after.auth_at = at
   -- Nobody follows from the token before.
-  remove[#remove + 1] = 'from'
-  remove[#remove + 1] = 'renewed'
+  after.from, after.renewed = nil, nil
+elseif renewal then
+  after.from, after.renewed = ARGV[10], at
+end
+if renewal then
+  set[#set + 1] = 'm'
+  set[#set + 1] = meta(after)
 end
 redis.call('HSET', session, unpack(set))
 if #remove > 0 then redis.call('HDEL', session, unpack(remove)) end
 if ARGV[4] ~= '' then redis.call('PEXPIRE', session, ARGV[4]) end
 if renewal then
   redis.call('RENAME', session, KEYS[6])
-  redis.call('ZREM', KEYS[7], due_name(ARGV[16], was[5], was[7], user))
-  local deadline = anew and string.format('%.0f', now + ARGV[12]) or was[5]
+  redis.call('ZREM', KEYS[7], due_name(ARGV[16], before.deadline, handle, before.user))
   -- Where the idle time goes on running, the sweep is asked to look at once, and finds how long that is.
-  redis.call('ZADD', KEYS[7], string.format('%.0f', math.min(now + (tonumber(ARGV[4]) or 0), tonumber(deadline))),
-    due_name(ARGV[15], deadline, was[7], anew and ARGV[13] or user))
+  local due_at = math.min(now + (tonumber(ARGV[4]) or 0), tonumber(after.deadline))
+  redis.call('ZADD', KEYS[7], string.format('%.0f', due_at), due_name(ARGV[15], after.deadline, handle, after.user))
   if anew then
     redis.call('HSET', KEYS[2], 'kind', 'ended', 'reason', 'replaced', 'at', at, 'by', event)
   else
@@ -322,7 +317,7 @@ if rest and anew then
   rest = string.format('%s %.0f %s %s', began, now + ARGV[12], at, cjson.encode(told))
 end
 if rest then
-  redis.call('HSET', KEYS[8], was[7], ARGV[15] .. ' ' .. rest,
+  redis.call('HSET', KEYS[8], handle, ARGV[15] .. ' ' .. rest,
     'rev', string.format('%.0f', (listed[2] or 0) + 1))
   if anew and redis.call('PTTL', KEYS[8]) < tonumber(ARGV[12]) then
     redis.call('PEXPIRE', KEYS[8], ARGV[12])

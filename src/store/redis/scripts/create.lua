@@ -1,4 +1,4 @@
--- Begins a session at an address that was never used. Behind tell.lua, due.lua and index.lua.
+-- Begins a session at an address that was never used. Behind tell.lua, due.lua, meta.lua and index.lua.
 --
 -- KEYS  1 session   2 what became of it   3 epoch   4 audit stream   5 log of events
 --       6 list of what is due   where somebody signs in: 7 the user's index, then for each member that was read
@@ -28,9 +28,9 @@ local first = 11
 if signs_in then first = 19 + 3 * ARGV[18] end
 
 if redis.call('EXISTS', session) == 1 then
-  local was = redis.call('HMGET', session, 'v', 'recent', 'created')
-  if was[2] and tonumber(was[1]) * 8 == #was[2] and string.sub(was[2], 1, 8) == tail then
-    return {'created', was[3]}
+  local was = redis.call('HMGET', session, 'v', 'h', 'm')
+  if was[2] and tonumber(was[1]) * 8 + 8 == #was[2] and string.sub(was[2], 9, 16) == tail then
+    return {'created', meta_of(was[3]).created}
   end
   return {'taken'}
 end
@@ -80,24 +80,16 @@ end
 tell(KEYS[4], KEYS[5], '1', ARGV[9], ARGV[8])
 for _, victim in ipairs(victims) do tell_end(KEYS[4], KEYS[5], victim.was, victim.payload) end
 local deadline = string.format('%.0f', now + ARGV[3])
-local fields = {
-  'v', '1', 'head', event, 'recent', tail, 'epoch', epoch, 'created', at,
-  'deadline', deadline, 'class', ARGV[4],
+local begun = {
+  epoch = epoch, deadline = deadline, created = at, class = ARGV[4], user = ARGV[5],
+  auth_at = signs_in and at, method = signs_in and ARGV[6] or '', handle = listed and ARGV[11],
+  device = ARGV[7],
 }
-local function add(name, value)
-  fields[#fields + 1] = name
-  fields[#fields + 1] = value
-end
-if signs_in then
-  add('user', ARGV[5])
-  add('auth_at', at)
-  if ARGV[6] ~= '' then add('auth_method', ARGV[6]) end
-  if listed then add('handle', ARGV[11]) end
-end
-if ARGV[7] ~= '' then add('device', ARGV[7]) end
+local fields = {'v', '1', 'h', event, 'm', meta(begun)}
 for i = first, #ARGV, 2 do
   local flagged = ARGV[i + 1]
-  add('.' .. ARGV[i], string.sub(flagged, 1, 1) .. '\0\0\0\0\1' .. string.sub(flagged, 2))
+  fields[#fields + 1] = '.' .. ARGV[i]
+  fields[#fields + 1] = string.sub(flagged, 1, 1) .. '\0\0\0\0\1' .. string.sub(flagged, 2)
 end
 redis.call('HSET', session, unpack(fields))
 redis.call('PEXPIRE', session, ARGV[2])

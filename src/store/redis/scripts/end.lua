@@ -1,5 +1,5 @@
 -- Ends a session and remembers why. Exactly one call wins. Behind `#!lua flags=allow-oom`, since a logout frees
--- memory and must never be refused for want of it, tell.lua and due.lua.
+-- memory and must never be refused for want of it, tell.lua, due.lua and meta.lua.
 --
 -- KEYS  1 session   2 what became of it   3 audit stream   4 log of events
 --       5 its remains, for a sign-in to carry over   6 epoch   7 list of what is due
@@ -14,7 +14,7 @@
 local session, aftermath, remains = KEYS[1], KEYS[2], KEYS[5]
 local keep = ARGV[5] == '1'
 
-local was = redis.call('HMGET', session, 'v', 'head', 'device', 'epoch', 'deadline', 'handle', 'user')
+local was = redis.call('HMGET', session, 'v', 'h', 'm')
 if not was[1] then
   local x = redis.call('HMGET', aftermath, 'kind', 'to', 'reason', 'at', 'device', 'by')
   if x[1] == 'moved' then return {'moved', x[2]} end
@@ -23,20 +23,21 @@ if not was[1] then
   end
   return {'gone', x[3] or 'unknown', x[4] or '', x[5] or ''}
 end
+local known = meta_of(was[3])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local at = string.format('%.0f', now)
-if keep and tonumber(was[4]) < tonumber(redis.call('GET', KEYS[6]) or '0') then
+if keep and tonumber(known.epoch) < tonumber(redis.call('GET', KEYS[6]) or '0') then
   return {'gone', 'epoch', '', ''}
 end
-if keep and now >= tonumber(was[5]) then
-  return {'gone', 'absolute', was[5], ''}
+if keep and now >= tonumber(known.deadline) then
+  return {'gone', 'absolute', known.deadline, ''}
 end
 local fields = keep and redis.call('HGETALL', session)
 
-tell(KEYS[3], KEYS[4], string.format('%.0f', was[1] + 1), was[2], ARGV[3])
+tell(KEYS[3], KEYS[4], string.format('%.0f', was[1] + 1), head_of(was[2]), ARGV[3])
 redis.call('HSET', aftermath, 'kind', 'ended', 'reason', ARGV[2], 'at', at, 'by', ARGV[1])
-if was[3] then redis.call('HSET', aftermath, 'device', was[3]) end
+if known.device ~= '' then redis.call('HSET', aftermath, 'device', known.device) end
 redis.call('PEXPIRE', aftermath, ARGV[4])
 if keep then
   redis.call('RENAME', session, remains)
@@ -44,8 +45,8 @@ if keep then
 else
   redis.call('DEL', session)
 end
-redis.call('ZREM', KEYS[7], due_name(ARGV[6], was[5], was[6], was[7]))
-if KEYS[8] and was[6] and redis.call('HDEL', KEYS[8], was[6]) == 1 then
+redis.call('ZREM', KEYS[7], due_name(ARGV[6], known.deadline, known.handle, known.user))
+if KEYS[8] and known.handle and redis.call('HDEL', KEYS[8], known.handle) == 1 then
   redis.call('HINCRBY', KEYS[8], 'rev', 1)
 end
 return {'ended', at, fields}

@@ -1,5 +1,5 @@
 -- What the scripts share that read or change the index of a user's sessions. It stands in front of them,
--- behind tell.lua and due.lua.
+-- behind tell.lua, due.lua and meta.lua.
 --
 -- The index is a hash. `rev` counts its changes. `gen` is when all sessions were last revoked (ms), `gen_by`
 -- by which event, `gen_why` for which reason. '+' and a handle is a place that a sign-in under way holds,
@@ -53,14 +53,18 @@ local function lengthen(index, span)
   if redis.call('PTTL', index) < tonumber(span) then redis.call('PEXPIRE', index, span) end
 end
 
--- What its end needs to know of a session: version, last event, device, deadline, user.
+-- What its end needs to know of a session; nothing where there is none.
 local function end_of(session)
-  return redis.call('HMGET', session, 'v', 'head', 'device', 'deadline', 'user')
+  local was = redis.call('HMGET', session, 'v', 'h', 'm')
+  if not was[1] then return nil end
+  local known = meta_of(was[3])
+  known.version, known.head = string.format('%.0f', was[1] + 1), head_of(was[2])
+  return known
 end
 
 -- Tells of a session's end; `was` is what `end_of` answered.
 local function tell_end(audit, log, was, text)
-  tell(audit, log, string.format('%.0f', was[1] + 1), was[2], text)
+  tell(audit, log, was.version, was.head, text)
 end
 
 -- Ends a session and remembers why; `device` is the one that wants it, or ''. `member` is a table with the keys of
@@ -68,10 +72,10 @@ end
 local function finish(due, member, reason, at, remember, device)
   local aftermath, was = member.aftermath, member.was
   redis.call('HSET', aftermath, 'kind', 'ended', 'reason', reason, 'at', at, 'by', member.event)
-  if device == '' then device = was[3] end
-  if device then redis.call('HSET', aftermath, 'device', device) end
+  if device == '' then device = was.device end
+  if device ~= '' then redis.call('HSET', aftermath, 'device', device) end
   redis.call('PEXPIRE', aftermath, remember)
   redis.call('DEL', member.session)
-  redis.call('ZREM', due, due_name(member.place, was[4], member.handle, was[5]))
+  redis.call('ZREM', due, due_name(member.place, was.deadline, member.handle, was.user))
 end
 

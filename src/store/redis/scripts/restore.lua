@@ -1,4 +1,5 @@
--- Puts a session back that Redis lost, where nobody has put anything since. Behind tell.lua, due.lua and index.lua.
+-- Puts a session back that Redis lost, where nobody has put anything since. Behind tell.lua, due.lua, meta.lua and
+-- index.lua.
 --
 -- KEYS  1 session   2 what became of it   3 epoch   4 audit stream   5 log of events
 --       6 list of what is due   where somebody is signed in: 7 the user's index
@@ -25,10 +26,10 @@ local event = ARGV[1]
 local signed_in = ARGV[9] ~= ''
 local index = signed_in and KEYS[7]
 
-local head = redis.call('HGET', session, 'head')
+local head = redis.call('HGET', session, 'h')
 local now = clock()
 local at = string.format('%.0f', now)
-if head == event then return {'restored', at} end
+if head and head_of(head) == event then return {'restored', at} end
 if head or redis.call('EXISTS', session) == 1 then return {'alive'} end
 if redis.call('EXISTS', KEYS[2]) == 1 then return {'ended'} end
 for i = signed_in and 8 or 7, #KEYS do
@@ -49,23 +50,15 @@ if ARGV[14] == '1' then return {'restored', at} end
 
 -- The audit entry is the first write: a script that fails here has changed nothing.
 tell(KEYS[4], KEYS[5], ARGV[4], ARGV[2], ARGV[3])
-local fields = {
-  'v', ARGV[4], 'head', event, 'recent', ARGV[5], 'epoch', epoch, 'created', ARGV[6],
-  'deadline', ARGV[7], 'class', ARGV[8],
+local known = {
+  epoch = epoch, deadline = ARGV[7], created = ARGV[6], class = ARGV[8], user = ARGV[9],
+  auth_at = signed_in and ARGV[10], method = signed_in and ARGV[11] or '', handle = signed_in and ARGV[18],
+  device = ARGV[16],
 }
-local function add(name, value)
-  fields[#fields + 1] = name
-  fields[#fields + 1] = value
-end
-if signed_in then
-  add('user', ARGV[9])
-  add('auth_at', ARGV[10])
-  if ARGV[11] ~= '' then add('auth_method', ARGV[11]) end
-  add('handle', ARGV[18])
-end
-if ARGV[16] ~= '' then add('device', ARGV[16]) end
+local fields = {'v', ARGV[4], 'h', string.sub(event, 1, 8) .. ARGV[5], 'm', meta(known)}
 for i = signed_in and 21 or 18, #ARGV, 2 do
-  add('.' .. ARGV[i], ARGV[i + 1])
+  fields[#fields + 1] = '.' .. ARGV[i]
+  fields[#fields + 1] = ARGV[i + 1]
 end
 redis.call('HSET', session, unpack(fields))
 redis.call('PEXPIRE', session, string.format('%.0f', left))

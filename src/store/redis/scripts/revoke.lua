@@ -1,5 +1,5 @@
 -- Ends sessions of one user, or only forgets those that are dead. Behind `#!lua flags=allow-oom`, since it
--- frees memory, tell.lua, due.lua and index.lua.
+-- frees memory, tell.lua, due.lua, meta.lua and index.lua.
 --
 -- KEYS  1 the user's index   2 audit stream   3 log of events   4 list of what is due
 --       then for each session two: itself, what became of it
@@ -27,7 +27,7 @@ for i = 7, #ARGV, 4 do
   local hash, ref = string.match(redis.call('HGET', index, ARGV[i]) or '', '^(%S+) (%S+)')
   if hash == ARGV[i + 1] then
     target.place, target.was = hash .. ' ' .. ref, end_of(target.session)
-    if reason ~= '' or not target.was[1] then
+    if reason ~= '' or not target.was then
       targets[#targets + 1] = target
       names[#names + 1] = target.handle
     end
@@ -44,7 +44,7 @@ if begins then
 end
 
 for _, target in ipairs(targets) do
-  if target.was[1] then tell_end(audit, KEYS[3], target.was, target.payload) end
+  if target.was then tell_end(audit, KEYS[3], target.was, target.payload) end
 end
 if begins then
   redis.call('HSET', index, 'gen', generation, 'gen_by', ARGV[3], 'gen_why', reason)
@@ -52,7 +52,7 @@ if begins then
   lengthen(index, 3900000)
 end
 for _, target in ipairs(targets) do
-  if target.was[1] then
+  if target.was then
     finish(due, target, reason, at, ARGV[2], ARGV[6])
     ended = ended + 1
   end

@@ -22,10 +22,11 @@ for n = 0, (#ARGV - 6) / 5 do
   local listed = redis.call('ZSCORE', due, name)
   if listed and tonumber(listed) == tonumber(score) then
     local hash, deadline, handle = string.match(name, '^(%S+) %S+ (%d+) (%S+) ')
-    local was = redis.call('HMGET', session, 'v', 'epoch', 'deadline')
-    if was[1] then
-      deadline = tonumber(was[3] or deadline)
-      local over = tonumber(was[2] or epoch) < epoch and 'epoch' or now >= deadline and 'absolute'
+    local known = redis.call('HGET', session, 'm')
+    if known then
+      local began, ends = string.match(known, '^(%d+) (%d+) ')
+      deadline = tonumber(ends)
+      local over = tonumber(began) < epoch and 'epoch' or now >= deadline and 'absolute'
       if over then
         void[#void + 1] = tostring(n)
         void[#void + 1] = over
