@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use cloakroom::{audit::AuditOverflow, error::ErrorKind, record::EndReason, store::RedisStore};
+use cloakroom::{
+    audit::AuditOverflow,
+    error::ErrorKind,
+    record::EndReason,
+    store::{RedisStore, SessionStore as _},
+};
 
 use crate::{
     sessions::{Visit, set},
@@ -97,4 +102,60 @@ async fn where_nothing_may_happen_untold_a_change_is_refused_and_a_sign_in_is_no
     visit.commit(&[("n", set("2"), false)]).await;
     assert_eq!(visit.base.version.get(), made + 3);
     assert_eq!(count(&site.pool, "SELECT count(*) FROM cloakroom.gaps").await, 0);
+}
+
+/// A server of one's own that makes room by forgetting what has a TTL: sessions. What waits has none, and would push
+/// them out if it had no budget.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_pushes_no_session_out() {
+    for (budget, evicts) in [(1_000_000, false), (1_000_000_000, true)] {
+        let settings = ["--maxmemory", "8mb", "--maxmemory-policy", "volatile-lru"];
+        let redis = servers::Redis::with(&settings).unwrap();
+        let store = RedisStore::builder(redis.url()).shards(1).audit(true).audit_budget(budget);
+        let store = store.timeout(Duration::from_secs(10)).build().unwrap();
+        store.ready().await.unwrap();
+        let value = set(&format!("{:?}", "x".repeat(2000)));
+        let mut quiet = Visit::begin(&store, Some("alice"), None, &[("n", set("1"), false)]).await;
+        let mut busy = Visit::begin(&store, Some("bob"), None, &[]).await;
+        let busy = tokio::spawn(async move {
+            for _ in 0..5000 {
+                busy.commit(&[("basket", value.clone(), false)]).await;
+            }
+        });
+        // Its session may be the one that is pushed out.
+        assert!(busy.await.is_ok() || evicts);
+        let stats = redis.command(&["INFO", "stats"]).unwrap();
+        let evicted =
+            stats.lines().find_map(|line| line.strip_prefix("evicted_keys:")).unwrap().trim().to_owned();
+        assert_eq!(evicted != "0", evicts, "with a budget of {budget}, {evicted} are gone");
+        if !evicts {
+            quiet.commit(&[("n", set("2"), false)]).await;
+            let status = store.audit_queue().status().await.unwrap();
+            assert_eq!(status.entries() + status.shed(), 5003);
+            assert!(status.shed() > 1000);
+        }
+    }
+}
+
+/// Where any key may be forgotten, entries are among them, and nobody could say which.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_may_forget_entries_is_refused() {
+    for (limit, policy, refused) in [
+        ("100mb", "allkeys-lru", true),
+        ("100mb", "allkeys-random", true),
+        ("100mb", "volatile-lru", false),
+        ("100mb", "noeviction", false),
+        ("0", "allkeys-lru", false),
+    ] {
+        let redis = servers::Redis::with(&["--maxmemory", limit, "--maxmemory-policy", policy]).unwrap();
+        for audit in [true, false] {
+            let store = RedisStore::builder(redis.url()).audit(audit).build().unwrap();
+            let ready = store.ready().await;
+            assert_eq!(ready.is_err(), refused && audit, "{limit} {policy} {audit}: {ready:?}");
+            if let Err(error) = ready {
+                assert_eq!(error.kind(), ErrorKind::Config);
+                assert!(error.to_string().contains("noeviction"), "{error}");
+            }
+        }
+    }
 }

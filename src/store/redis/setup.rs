@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use redis::Value;
+
 use super::RedisStore;
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -37,6 +39,7 @@ pub(super) async fn set_up(store: &RedisStore) -> Result<()> {
             format!("this namespace has schema {}, and this release knows {SCHEMA}", stored("schema")),
         ));
     }
+    refuse_eviction(store).await?;
     if store.events.is_some() {
         // Scripts go on where they may not publish. Better to hear of it now; nobody takes this for an event.
         let channel = keys.log(Shard::from_index(0));
@@ -56,4 +59,48 @@ pub(super) async fn set_up(store: &RedisStore) -> Result<()> {
         store.connection.pipeline::<()>(&pipe).await?;
     }
     Ok(())
+}
+
+/// A server that makes room by forgetting keys ends sessions at random. Where it may forget any key, it forgets what
+/// waits for the trail, and nobody could tell what that was.
+async fn refuse_eviction(store: &RedisStore) -> Result<()> {
+    // Who may not ask goes on; on a cluster, each node answers.
+    let Ok(info) = store.connection.query::<Value>(redis::cmd("INFO").arg("memory")).await else {
+        return Ok(());
+    };
+    let mut policies = Vec::new();
+    evicting(&info, &mut policies);
+    let Some(policy) = policies.iter().max_by_key(|policy| policy.starts_with("allkeys")) else {
+        return Ok(());
+    };
+    if store.trail.on && policy.starts_with("allkeys") {
+        return Err(Error::msg(
+            ErrorKind::Config,
+            format!(
+                "Redis has maxmemory-policy {policy} and would drop audit entries that nobody has stored: set it to \
+                 noeviction, or keep sessions on a server of their own"
+            ),
+        ));
+    }
+    tracing::warn!(%policy, "Redis ends sessions at random when it is full: set maxmemory-policy to noeviction");
+    Ok(())
+}
+
+/// The policies of servers with a limit and one other than to refuse.
+fn evicting(info: &Value, policies: &mut Vec<String>) {
+    let text = match info {
+        Value::BulkString(bytes) => String::from_utf8_lossy(bytes),
+        Value::VerbatimString { text, .. } | Value::SimpleString(text) => text.into(),
+        Value::Map(nodes) => return nodes.iter().for_each(|(_, info)| evicting(info, policies)),
+        Value::Array(values) => return values.iter().for_each(|info| evicting(info, policies)),
+        _ => return,
+    };
+    let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name));
+    let limit = field("maxmemory:").and_then(|limit| limit.trim().parse::<u64>().ok()).unwrap_or(0);
+    if let Some(policy) = field("maxmemory_policy:").map(str::trim)
+        && limit > 0
+        && policy != "noeviction"
+    {
+        policies.push(policy.to_owned());
+    }
 }

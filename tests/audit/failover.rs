@@ -1,0 +1,326 @@
+//! A replica that lags takes over, or two servers are alive at once, while sessions change and writers work.
+//!
+//! What asynchronous replication loses is lost together: a change, and its entry if no writer had stored it. What
+//! the trail has of a lost history is a branch of its own, which `verify` names, and never part of the one that went
+//! on.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU8, Ordering},
+    },
+    time::Duration,
+};
+
+use cloakroom::{
+    audit::{self, RequestContext, Verify, verify::Discrepancy},
+    id::{Address, EventId, SessionRef},
+    record::{Base, Change, Delta, FieldName, Json, Write},
+    store::{
+        Commit, Committed, Confirm, Confirmed, Create, Created, Loaded, Policy, RedisStore,
+        SessionStore as _, Touch,
+    },
+};
+use servers::{Postgres, Redis};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::{
+    proxy::Proxy,
+    site::{self, Site, until},
+    traffic::address,
+};
+
+const SHARDS: u16 = 4;
+const IDLE: Duration = Duration::from_secs(3600);
+
+const BEFORE: u8 = 0;
+/// What happens now on the old primary, its replica does not hear of.
+const APART: u8 = 1;
+const AFTER: u8 = 2;
+
+/// One acknowledged change.
+#[derive(Clone, Copy, Debug)]
+struct Ack {
+    event: Uuid,
+    began: u8,
+    ended: u8,
+    replicated: bool,
+}
+
+#[derive(Default)]
+struct Ledger {
+    acked: Vec<Ack>,
+    /// Changes whose outcome nobody knows.
+    unclear: BTreeSet<Uuid>,
+}
+
+/// Visitors who change their sessions and go on whatever happens.
+struct Crowd {
+    tasks: JoinSet<()>,
+    stop: Arc<AtomicBool>,
+    ledger: Arc<Mutex<Ledger>>,
+}
+
+impl Crowd {
+    fn start(store: &RedisStore, sessions: &[Address], phase: &Arc<AtomicU8>) -> Self {
+        let mut crowd = Self { tasks: JoinSet::new(), stop: Arc::default(), ledger: Arc::default() };
+        for at in sessions.iter().copied() {
+            let (store, phase) = (store.clone(), Arc::clone(phase));
+            let (stop, ledger) = (Arc::clone(&crowd.stop), Arc::clone(&crowd.ledger));
+            crowd.tasks.spawn(async move {
+                while !stop.load(Ordering::SeqCst) {
+                    let (event, began) = (EventId::new(), phase.load(Ordering::SeqCst));
+                    match change(&store, at, event).await {
+                        Some(true) => {
+                            let replicated = confirmed(&store, at, event).await;
+                            let (event, ended) = (event.as_uuid(), phase.load(Ordering::SeqCst));
+                            ledger.lock().unwrap().acked.push(Ack { event, began, ended, replicated });
+                        }
+                        Some(false) => {}
+                        None => drop(ledger.lock().unwrap().unclear.insert(event.as_uuid())),
+                    }
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                }
+            });
+        }
+        crowd
+    }
+
+    fn count(&self, which: impl Fn(&Ack) -> bool) -> usize {
+        self.ledger.lock().unwrap().acked.iter().filter(|ack| which(ack)).count()
+    }
+
+    async fn stop(mut self) -> Ledger {
+        self.stop.store(true, Ordering::SeqCst);
+        while let Some(visitor) = self.tasks.join_next().await {
+            visitor.unwrap();
+        }
+        std::mem::take(&mut self.ledger.lock().unwrap())
+    }
+}
+
+/// Whether it happened, or `None` where that is not known.
+async fn change(store: &RedisStore, at: Address, event: EventId) -> Option<bool> {
+    let Ok(Loaded::Found(record)) = store.load(at, Touch::Refresh, IDLE).await else { return Some(false) };
+    let write = Write::Set(Json::from_text(format!("\"{event}\"")));
+    let changes = [(FieldName::new("last").unwrap(), Change { write, watched: None, secret: false })].into();
+    let commit = Commit {
+        at,
+        event,
+        base: Base { version: record.base.version, head: record.base.head },
+        delta: Delta { clear: false, changes },
+        policy: Policy::Merge,
+        idle: IDLE,
+        touch: Touch::Refresh,
+        renewal: None,
+        user: None,
+        context: RequestContext::default().into(),
+    };
+    match store.commit(&commit).await {
+        Ok(Committed::Committed { .. }) => Some(true),
+        Ok(_) => Some(false),
+        Err(_) => None,
+    }
+}
+
+async fn confirmed(store: &RedisStore, at: Address, event: EventId) -> bool {
+    let confirm = Confirm { at, event, replicas: 1.try_into().unwrap(), timeout: Duration::from_millis(30) };
+    matches!(store.confirm(&confirm).await, Ok(Confirmed::Replicated))
+}
+
+async fn begin(store: &RedisStore) -> (Vec<Address>, BTreeSet<Uuid>) {
+    let (mut sessions, mut events) = (Vec::new(), BTreeSet::new());
+    for shard in 0..SHARDS {
+        let (at, event) = (address(shard, SHARDS), EventId::new());
+        let create = Create {
+            at,
+            event,
+            idle: IDLE,
+            absolute: 10 * IDLE,
+            sign_in: None,
+            device: None,
+            delta: Delta::default(),
+            predecessor: None,
+            context: RequestContext::default().into(),
+        };
+        assert!(matches!(store.create(&create).await.unwrap(), Created::Created { .. }));
+        sessions.push(at);
+        events.insert(event.as_uuid());
+    }
+    (sessions, events)
+}
+
+/// A row of the trail: its session, version and predecessor.
+type Rows = HashMap<Uuid, (Vec<u8>, i64, Option<Uuid>)>;
+
+async fn rows(site: &Site) -> Rows {
+    let all: Vec<(Uuid, Vec<u8>, i64, Option<Uuid>)> =
+        sqlx::query_as("SELECT event_id, ref, version, prev_event_id FROM cloakroom.session_event")
+            .fetch_all(&site.pool)
+            .await
+            .unwrap();
+    let count = all.len();
+    let rows: Rows = all.into_iter().map(|(id, of, version, before)| (id, (of, version, before))).collect();
+    assert_eq!(rows.len(), count, "a row is there twice");
+    rows
+}
+
+/// The history that ends where Redis is, back to the session's beginning.
+async fn history(store: &RedisStore, at: Address, rows: &Rows) -> BTreeSet<Uuid> {
+    let Ok(Loaded::Found(record)) = store.load(at, Touch::Peek, IDLE).await else { panic!("it is lost") };
+    let (mut next, mut version) = (Some(record.base.head.as_uuid()), record.base.version.get() as i64);
+    let mut history = BTreeSet::new();
+    while let Some(event) = next {
+        let (of, is, before) = rows.get(&event).unwrap_or_else(|| panic!("no row of version {version}"));
+        assert_eq!((of.as_slice(), *is), (at.reference.as_bytes().as_slice(), version));
+        history.insert(event);
+        (next, version) = (*before, version - 1);
+    }
+    assert_eq!(version, 0, "it goes back to its beginning");
+    history
+}
+
+/// Sessions of which two events follow the same one.
+fn forked(rows: &Rows) -> BTreeSet<Vec<u8>> {
+    let mut followers: BTreeMap<(&[u8], Option<Uuid>), u32> = BTreeMap::new();
+    for (of, _, before) in rows.values() {
+        *followers.entry((of, *before)).or_default() += 1;
+    }
+    followers.into_iter().filter(|(_, count)| *count > 1).map(|((of, _), _)| of.to_vec()).collect()
+}
+
+async fn named_forked(site: &Site, store: &RedisStore) -> BTreeSet<Vec<u8>> {
+    let report = Verify::new(store, site.pool.clone()).run().await.unwrap();
+    let forked = |kind: &Discrepancy| matches!(kind, Discrepancy::Forked(_));
+    let problems = report.problems.iter().filter(|problem| forked(&problem.kind));
+    problems.map(|problem| SessionRef::as_bytes(&problem.session).to_vec()).collect()
+}
+
+async fn stored(site: &Site, ledger: &Mutex<Ledger>, which: impl Fn(&Ack) -> bool) -> usize {
+    let rows = rows(site).await;
+    ledger.lock().unwrap().acked.iter().filter(|ack| which(ack) && rows.contains_key(&ack.event)).count()
+}
+
+/// Two servers, of which one follows the other, a database, and one address.
+async fn pair() -> (Redis, Redis, Postgres, Proxy, Site) {
+    let primary = Redis::start().unwrap();
+    let replica = Redis::replica_of(&primary).unwrap();
+    let postgres = Postgres::start().unwrap();
+    let proxy = Proxy::to(primary.port()).await;
+    let site = Site::new(proxy.url(), postgres.url(), SHARDS).await;
+    audit::migrate(&site.pool).await.unwrap();
+    (primary, replica, postgres, proxy, site)
+}
+
+const APART_ACK: fn(&Ack) -> bool = |ack| ack.began == APART && ack.ended == APART;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failover_loses_nothing_that_was_confirmed_and_the_lost_branch_is_named() {
+    let (mut primary, replica, _postgres, proxy, site) = pair().await;
+    let (sessions, created) = begin(&site.store).await;
+    let phase = Arc::new(AtomicU8::new(BEFORE));
+    let crowd = Crowd::start(&site.store, &sessions, &phase);
+    let writer = site.writer().batch(10);
+    let stopping = writer.stop_handle();
+    let writing = tokio::spawn(writer.run());
+    until("some are confirmed", async || crowd.count(|ack| ack.replicated) > 100).await;
+
+    primary.wait_for_replica().unwrap();
+    // From here on nothing is confirmed, and the writer stores some of what will be lost.
+    replica.cut_off().unwrap();
+    phase.store(APART, Ordering::SeqCst);
+    until("the trail has what will be lost", async || stored(&site, &crowd.ledger, APART_ACK).await > 20)
+        .await;
+    primary.kill().unwrap();
+    replica.promote().unwrap();
+    proxy.switch_to(replica.port());
+    phase.store(AFTER, Ordering::SeqCst);
+    until("everybody goes on", async || crowd.count(|ack| ack.began == AFTER) > 200).await;
+    let ledger = crowd.stop().await;
+    site.until_drained().await;
+    stopping.stop();
+    assert_eq!(writing.await.unwrap().dead, 0);
+
+    let rows = rows(&site).await;
+    let known: BTreeSet<_> = ledger.acked.iter().map(|ack| ack.event).collect();
+    let unknown =
+        |event: &&Uuid| !known.contains(event) && !ledger.unclear.contains(event) && !created.contains(event);
+    assert_eq!(rows.keys().filter(unknown).count(), 0);
+    let mut kept = BTreeSet::new();
+    for at in &sessions {
+        kept.extend(history(&site.store, *at, &rows).await);
+    }
+    let lost: Vec<_> = ledger.acked.iter().filter(|ack| !kept.contains(&ack.event)).collect();
+    assert!(lost.iter().any(|ack| APART_ACK(ack)), "the checker would see a loss");
+    for ack in &lost {
+        assert!(ack.began != AFTER && ack.ended != BEFORE && !ack.replicated, "{ack:?}");
+    }
+    let forked = forked(&rows);
+    assert!(!forked.is_empty(), "the trail had what was lost");
+    assert_eq!(named_forked(&site, &site.store).await, forked);
+}
+
+/// The old primary goes on for those who can't see the new one, and so does a writer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_primaries_make_branches_and_no_mixture() {
+    let (_primary, replica, _postgres, proxy, site) = pair().await;
+    let (sessions, created) = begin(&site.store).await;
+    let other_side = Proxy::to(site_port(&site)).await;
+    let there = site::store(&other_side.url(), &site.namespace, SHARDS);
+    let phase = Arc::new(AtomicU8::new(BEFORE));
+    let here = Crowd::start(&site.store, &sessions, &phase);
+    let others = Crowd::start(&there, &sessions, &phase);
+    let writers = [site.writer(), site::writer(there.audit_queue(), &site.postgres_url)];
+    let running = writers.map(|writer| (writer.stop_handle(), tokio::spawn(writer.run())));
+    until("both sides are at work", async || here.count(|_| true).min(others.count(|_| true)) > 50).await;
+
+    replica.promote().unwrap();
+    other_side.switch_to(replica.port());
+    phase.store(APART, Ordering::SeqCst);
+    until("both branches are in the trail", async || {
+        let (here, others) = (&here.ledger, &others.ledger);
+        stored(&site, here, APART_ACK).await > 30 && stored(&site, others, APART_ACK).await > 30
+    })
+    .await;
+    // Healed: the old primary is given up, and everybody is where the replica was.
+    proxy.switch_to(replica.port());
+    phase.store(AFTER, Ordering::SeqCst);
+    until("everybody goes on", async || {
+        here.count(|ack| ack.began == AFTER).min(others.count(|ack| ack.began == AFTER)) > 50
+    })
+    .await;
+    let (here, others) = (here.stop().await, others.stop().await);
+    site.until_drained().await;
+    for (stop, running) in running {
+        stop.stop();
+        assert_eq!(running.await.unwrap().dead, 0);
+    }
+
+    let rows = rows(&site).await;
+    let known: BTreeSet<_> = here.acked.iter().chain(&others.acked).map(|ack| ack.event).collect();
+    let unclear: BTreeSet<_> = here.unclear.union(&others.unclear).chain(&created).copied().collect();
+    assert_eq!(rows.keys().filter(|event| !known.contains(event) && !unclear.contains(event)).count(), 0);
+    let mut kept = BTreeSet::new();
+    for at in &sessions {
+        kept.extend(history(&there, *at, &rows).await);
+    }
+    for ack in here.acked.iter().filter(|ack| APART_ACK(ack)) {
+        assert!(!kept.contains(&ack.event), "a change of the branch that was given up is in the other one");
+    }
+    for ack in here.acked.iter().chain(&others.acked).filter(|ack| ack.began == AFTER) {
+        assert!(kept.contains(&ack.event), "{ack:?}");
+    }
+    for ack in others.acked.iter().filter(|ack| APART_ACK(ack)) {
+        assert!(kept.contains(&ack.event), "{ack:?}");
+    }
+    let forked = forked(&rows);
+    assert!(!forked.is_empty());
+    assert_eq!(named_forked(&site, &there).await, forked);
+}
+
+/// The port of the address that the site has.
+fn site_port(site: &Site) -> u16 {
+    site.redis_url.rsplit_once(':').unwrap().1.parse().unwrap()
+}
