@@ -114,3 +114,64 @@ async fn a_session_with_a_gap_is_left_out_unless_it_is_accepted() {
     let told = site.run(&token, "user; read n; version").await.told;
     assert_eq!(told, [json!("alice"), json!("4"), json!(5)]);
 }
+
+/// A change whose reply was lost with the old primary was made again, on the new one, under the same event id: it is in
+/// both histories, at different places, and leads from neither into the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_that_stands_in_two_histories_joins_them_nowhere() {
+    for version in [2, 3] {
+        let site = Site::start().await;
+        let token = site.run("", "login alice; write n 1").await.token.unwrap();
+        acknowledged_and_forgotten(&site, &only_session(&site), &token, "write dead true").await;
+        site.run(&token, "write n 2").await;
+        site.run(&token, "write n 3").await;
+        site.run(&token, "write n 4").await;
+        site.drain().await;
+        copy_row(
+            &site,
+            version,
+            "UPDATE copied SET version = 3, occurred_at = occurred_at - interval '1 millisecond', prev_event_id =
+                 (SELECT event_id FROM cloakroom.session_event WHERE version = 2 ORDER BY occurred_at LIMIT 1)",
+        )
+        .await;
+        site.redis(&["FLUSHALL"]);
+        let report = site.recovery().run().await.unwrap();
+        assert_eq!((report.restored, report.problems.len()), (1, 1), "{version}: {report:?}");
+        let ends = &report.problems[0].kind;
+        assert!(matches!(ends, ProblemKind::Forked(ends) if ends.len() == 1), "{version}: {report:?}");
+        let told = site.run(&token, "read n; read dead; version").await.told;
+        assert_eq!(told, [json!("4"), json!(null), json!(5)], "{version}");
+    }
+}
+
+/// Or at the same place: then only the moment differs, and there is no branch.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_that_is_told_twice_is_no_fork() {
+    for last in [2, 3] {
+        let site = Site::start().await;
+        let token = site.run("", "login alice; write n 1").await.token.unwrap();
+        for n in 2..=last {
+            site.run(&token, &format!("write n {n}")).await;
+        }
+        site.drain().await;
+        copy_row(&site, 2, "UPDATE copied SET occurred_at = occurred_at + interval '1 millisecond'").await;
+        site.redis(&["FLUSHALL"]);
+        let report = site.recovery().run().await.unwrap();
+        assert_eq!((report.restored, report.problems.len()), (1, 0), "{report:?}");
+        let told = site.run(&token, "read n; version").await.told;
+        assert_eq!(told, [json!(last.to_string()), json!(last + 1)]);
+    }
+}
+
+/// Adds the newest row of a version once more, altered.
+async fn copy_row(site: &Site, version: u64, alter: &str) {
+    let sql = format!(
+        "CREATE TEMP TABLE copied ON COMMIT DROP AS
+             SELECT * FROM cloakroom.session_event WHERE version = {version} ORDER BY occurred_at DESC LIMIT 1;
+         {alter};
+         INSERT INTO cloakroom.session_event SELECT * FROM copied"
+    );
+    let mut transaction = site.pool.begin().await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut *transaction).await.unwrap();
+    transaction.commit().await.unwrap();
+}

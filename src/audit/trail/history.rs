@@ -157,12 +157,16 @@ impl History {
 
 /// The events from the beginning to the end of the branch that was written last, and the ends of the
 /// others. Where an event's predecessor is missing, the branch goes on with what stands before the gap.
+///
+/// One event can stand in two branches: a change whose reply was lost with one primary is made again on the next one.
+/// Its version tells the places apart, and where that is the same, history goes on from the later one.
 fn branch(rest: &[Event], head: EventId) -> (Vec<&Event>, Vec<EventId>) {
-    let places: HashMap<EventId, usize> =
-        rest.iter().enumerate().map(|(place, event)| (event.id, place)).collect();
-    let followed: BTreeSet<EventId> = rest.iter().map(|event| event.predecessor).collect();
-    let tips = rest.iter().enumerate().filter(|(_, event)| !followed.contains(&event.id));
-    let Some((tip, _)) = tips.clone().max_by_key(|(_, event)| (event.at, event.version)) else {
+    let places: HashMap<(EventId, u64), usize> =
+        rest.iter().enumerate().map(|(place, event)| ((event.id, event.version), place)).collect();
+    let before = |event: &Event| (event.predecessor, event.version.saturating_sub(1));
+    let followed: BTreeSet<_> = rest.iter().map(before).collect();
+    let tips = rest.iter().enumerate().filter(|(_, event)| !followed.contains(&(event.id, event.version)));
+    let Some((tip, _)) = tips.max_by_key(|(_, event)| (event.at, event.version)) else {
         return (Vec::new(), Vec::new());
     };
     let mut path = Vec::new();
@@ -171,7 +175,7 @@ fn branch(rest: &[Event], head: EventId) -> (Vec<&Event>, Vec<EventId>) {
     while let Some(place) = next {
         let Some(event) = rest.get(place).filter(|_| taken.insert(place)) else { break };
         path.push(event);
-        next = match places.get(&event.predecessor) {
+        next = match places.get(&before(event)) {
             _ if event.version <= 1 || event.predecessor == head => None,
             Some(place) if *place < rest.len() => Some(*place),
             // A gap: `rest` is sorted by version.
@@ -179,6 +183,15 @@ fn branch(rest: &[Event], head: EventId) -> (Vec<&Event>, Vec<EventId>) {
         };
     }
     path.reverse();
-    let others = tips.filter(|(place, _)| !taken.contains(place)).map(|(_, event)| event.id).collect();
+    let same = |one: &Event, other: &Event| (one.id, before(one)) == (other.id, before(other));
+    let ends = |place: usize, event: &Event| {
+        // Of an event that is told twice at one place, one is enough.
+        let twin = places.get(&(event.id, event.version)).and_then(|place| rest.get(*place));
+        let twin = twin.filter(|twin| !std::ptr::eq(*twin, event));
+        let last = !followed.contains(&(event.id, event.version));
+        !taken.contains(&place) && twin.map_or(last, |twin| !same(twin, event))
+    };
+    let others = rest.iter().enumerate().filter(|(place, event)| ends(*place, event));
+    let others = others.map(|(_, event)| event.id).collect();
     (path, others)
 }
