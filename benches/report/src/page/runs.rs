@@ -14,11 +14,13 @@ taskset -c 0 cargo bench --bench store                          # load and commi
 GROWTH_SESSIONS=10000,1000000,5000000 cargo bench --bench growth
 taskset -c 0 cargo bench --bench micro
 cargo bench --bench drain                                       # the trail into PostgreSQL
+cargo bench --bench bullmq                                      # the same through BullMQ
+cargo bench --bench outage                                      # commits while PostgreSQL is away
 cargo run -p report                                             # this page";
 
 pub(super) fn section(raw: &Raw) -> Option<String> {
     let mut rows = Vec::new();
-    for bench in ["peers", "store", "growth", "drain"] {
+    for bench in ["peers", "store", "growth", "drain", "bullmq", "outage"] {
         for run in raw.of(bench, "run") {
             let text = |name: &str| match &run[name] {
                 Value::String(text) => text.clone(),
