@@ -38,7 +38,7 @@ pub(crate) async fn show(session: &Session, shop: &Shop) -> Result<Answer, Error
         "<div class=\"board\">\n<div class=\"column\">\n{left}</div>\n<div class=\"column\">\n{right}</div>\n{}</div>",
         section("trail", "Your trail", &trail)
     );
-    Page::new("Your account", session, main).map(|page| Answer::Page(page.live()))
+    Page::new("Your account", session, main).map(Answer::Page)
 }
 
 /// The script fills it.

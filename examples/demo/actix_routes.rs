@@ -65,8 +65,14 @@ pub(crate) fn server<S: SessionStore + Clone>(
                 .wrap(Logger::default())
                 .service(web::resource("/trail").get(trail))
                 .service(web::resource("/healthz").get(healthz))
+                .service(web::resource("/icon.svg").get(async || {
+                    HttpResponse::Ok().content_type("image/svg+xml").body(include_str!("icon.svg"))
+                }))
                 .service(web::resource("/style.css").get(async || {
                     HttpResponse::Ok().content_type("text/css").body(include_str!("style.css"))
+                }))
+                .service(web::resource("/feed.js").get(async || {
+                    HttpResponse::Ok().content_type("text/javascript").body(include_str!("feed.js"))
                 }))
                 .service(web::resource("/script.js").get(async || {
                     HttpResponse::Ok().content_type("text/javascript").body(include_str!("script.js"))

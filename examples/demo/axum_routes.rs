@@ -60,7 +60,15 @@ pub(crate) fn router<S: SessionStore + Clone>(store: S, config: SessionConfig, s
         // Below, nothing has to do with a session, and so nothing keeps one alive.
         .route("/trail", get(trail))
         .route("/healthz", get(async move |State(shop): State<Shop>| healthz(&store, &shop).await))
+        .route(
+            "/icon.svg",
+            get(async || ([(header::CONTENT_TYPE, "image/svg+xml")], include_str!("icon.svg"))),
+        )
         .route("/style.css", get(async || ([(header::CONTENT_TYPE, "text/css")], include_str!("style.css"))))
+        .route(
+            "/feed.js",
+            get(async || ([(header::CONTENT_TYPE, "text/javascript")], include_str!("feed.js"))),
+        )
         .route(
             "/script.js",
             get(async || ([(header::CONTENT_TYPE, "text/javascript")], include_str!("script.js"))),

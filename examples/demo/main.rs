@@ -141,6 +141,8 @@ async fn run() -> Result<(), Box<dyn Error>> {
 fn config() -> Result<SessionConfig, cloakroom::error::Error> {
     SessionConfig::default()
         .with_cookie(CookieConfig::insecure_for_local_development())
+        // Whoever adds to the cart in ten tabs at once on a busy machine rather waits than tries again.
+        .with_replay_for(Duration::from_secs(5))
         .with_idle_timeout(Duration::from_secs(30 * 60))
 }
 

@@ -1,6 +1,6 @@
 //! HTML by hand.
 
-use cloakroom::{error::Error, session::Session};
+use cloakroom::{error::Error, record::EndReason, session::Session};
 
 use crate::{
     costs::Cost,
@@ -17,18 +17,17 @@ pub(crate) struct Page {
     main: String,
     in_cart: u32,
     session: Session,
-    live: bool,
 }
 
 impl Page {
     pub(crate) fn new(title: &'static str, session: &Session, main: String) -> Result<Self, Error> {
+        // The notice is shown once: the cookie of a session that is over goes with it. Not if the session went on under
+        // another token: the browser has that by now, or is about to, and this answer must not come between.
+        if session.ended().is_some_and(|ended| ended.reason != EndReason::Replaced) {
+            session.logout()?;
+        }
         let in_cart = session.get(CART)?.unwrap_or_default().values().sum();
-        Ok(Self { title, main, in_cart, session: session.clone(), live: false })
-    }
-
-    /// Its sections with ids are brought up to date while it is looked at.
-    pub(crate) fn live(self) -> Self {
-        Self { live: true, ..self }
+        Ok(Self { title, main, in_cart, session: session.clone() })
     }
 
     pub(crate) fn session(&self) -> &Session {
@@ -40,17 +39,18 @@ impl Page {
         let user = self.session.user();
         let who = match &user {
             Some(user) => format!(
-                "<span>{}</span> <form method=\"post\" action=\"/sign-out\"><button>Sign out</button></form>",
+                "<span data-own>{}</span> <form data-own method=\"post\" action=\"/sign-out\"><button>Sign out</button></form>",
                 escape(user)
             ),
             None => "<a href=\"/sign-in\">Sign in</a>".to_owned(),
         };
         let cart = format!(
-            "<a href=\"/account\">Account</a> <a href=\"/cart\" id=\"cart-count\">Cart ({})</a>",
+            "<a href=\"/account\">Account</a> <a href=\"/cart\" id=\"cart-count\" data-own>Cart ({})</a>",
             self.in_cart
         );
         let none = || "none yet".to_owned();
-        let reference = self.session.reference().map_or_else(none, |reference| reference.to_string());
+        let session = self.session.reference().map(|reference| reference.to_string()).unwrap_or_default();
+        let reference = if session.is_empty() { none() } else { session.clone() };
         let version = self.session.version().map_or_else(none, |version| version.to_string());
         let expires = self.session.expires_in().map_or_else(none, |span| format!("{} s", span.as_secs()));
         let place = if remote { "" } else { " (on Redis; the embedded store has none)" };
@@ -67,7 +67,6 @@ impl Page {
             .iter()
             .map(|(name, fact)| format!("<div><dt>{name}</dt><dd>{}</dd></div>\n", escape(fact)))
             .collect();
-        // The old token says so once; then its cookie is gone.
         let why = self.session.ended().map_or_else(
             || "<p id=\"why\" class=\"trouble\" role=\"status\" hidden></p>".to_owned(),
             |ended| {
@@ -77,9 +76,9 @@ impl Page {
                 )
             },
         );
-        let head = if self.live { LIVE } else { "" };
-        let main = format!("{why}\n{}", self.main);
-        frame(self.title, head, &format!("{cart} {who}"), &main, &format!("<dl>\n{facts}</dl>"))
+        // What is the visitor's own: the script takes it away when the session ends.
+        let main = format!("{why}\n<div data-own data-session=\"{session}\">{}</div>", self.main);
+        frame(self.title, LIVE, &format!("{cart} {who}"), &main, &format!("<dl data-own>\n{facts}</dl>"))
     }
 }
 
@@ -146,6 +145,7 @@ pub(crate) fn refusal(sentence: &str, reload: bool) -> String {
     frame("One moment", if reload { RELOAD } else { "" }, "", &main, "")
 }
 
+/// Sections with ids are brought up to date while they are looked at, and nothing stays when the session ends.
 const LIVE: &str = "<script src=\"/script.js\" defer></script>\n";
 
 const RELOAD: &str = "<meta http-equiv=\"refresh\" content=\"2\">\n";
@@ -154,7 +154,8 @@ fn frame(title: &str, head: &str, nav: &str, main: &str, footer: &str) -> String
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n{head}\
-         <title>{title} – cloakroom demo</title>\n<link rel=\"stylesheet\" href=\"/style.css\">\n</head>\n<body>\n\
+         <title>{title} – cloakroom demo</title>\n<link rel=\"icon\" href=\"/icon.svg\">\n\
+         <link rel=\"stylesheet\" href=\"/style.css\">\n</head>\n<body>\n\
          <a class=\"skip\" href=\"#main\">To the content</a>\n<header><a href=\"/\" class=\"sign\">cloakroom</a>\n\
          <nav aria-label=\"Shop\"><a href=\"/trail\">Trail</a> {nav}</nav></header>\n\
          <main id=\"main\">\n<h1>{title}</h1>\n{main}\n</main>\n<footer>{footer}</footer>\n</body>\n</html>\n"

@@ -46,31 +46,45 @@
     while (list.children.length > 12) list.lastElementChild.remove();
   };
 
-  // The server has said it already: there is nothing to listen to before the next sign-in.
-  if (!why.hidden) {
+  // Whoever sits down here next reads nothing of it.
+  const forget = () => document.querySelectorAll("[data-own]").forEach((element) => element.remove());
+
+  // A browser may keep this page as it is for the back button, in spite of `no-store`, and show it after a sign-out.
+  addEventListener("pagehide", (event) => { if (event.persisted) forget(); });
+  addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+
+  // Tabs with the same session share a stream.
+  const { session } = document.querySelector("[data-session]").dataset;
+  if (!session) {
     say("Nothing to tell yet: put something into the cart, or sign in.");
     return;
   }
 
-  const feed = new EventSource("/account/events");
-  feed.addEventListener("open", () => say("Connected. Changes appear here as they happen, on whichever device."));
-  feed.addEventListener("change", (event) => { line(JSON.parse(event.data)); soon(); });
-  feed.addEventListener("missed", soon);
-  feed.addEventListener("ended", (event) => {
-    feed.close();
-    timers.forEach(clearTimeout);
-    const { text } = JSON.parse(event.data);
-    why.textContent = `${text} `;
-    const again = document.createElement("a");
-    again.href = location.pathname;
-    again.textContent = "Go on";
-    why.append(again);
-    why.hidden = false;
-    document.body.classList.add("ended");
-    why.scrollIntoView({ block: "nearest" });
-    say("Closed.");
-  });
-  feed.addEventListener("error", () => {
-    say(feed.readyState === EventSource.CLOSED ? "Nothing to tell yet: put something into the cart, or sign in." : "Connecting again …");
-  });
+  let opened = false;
+  const heard = {
+    connecting: () => say("Connecting …"),
+    open: () => {
+      opened = true;
+      say("Connected. Changes appear here as they happen, on whichever device.");
+      // What this page itself was asked for with has not arrived in the trail yet.
+      timers.push(setTimeout(refresh, 1500));
+    },
+    change: (data) => { line(JSON.parse(data)); soon(); },
+    missed: soon,
+    ended: (data) => {
+      timers.forEach(clearTimeout);
+      why.textContent = `${JSON.parse(data).text} `;
+      const again = document.createElement("a");
+      again.href = location.pathname;
+      again.textContent = "Go on";
+      why.append(again);
+      why.hidden = false;
+      forget();
+      why.scrollIntoView({ block: "nearest" });
+    },
+    // There was a session, and there is none to come back to.
+    gone: () => { if (opened) location.reload(); else say("No connection. Reload the page to see what is new."); },
+  };
+  const feed = self.SharedWorker ? new SharedWorker("/feed.js", session).port : new Worker("/feed.js");
+  feed.onmessage = ({ data: [event, data] }) => heard[event](data);
 })();

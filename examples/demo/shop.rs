@@ -75,7 +75,7 @@ pub(crate) fn shelf(session: &Session) -> Answered {
 
 pub(crate) fn cart(session: &Session) -> Answered {
     let main = format!("<div id=\"cart\">{}</div>", cart_table(session, "")?);
-    Page::new("Your cart", session, main).map(|page| Answer::Page(page.live()))
+    page("Your cart", session, main)
 }
 
 /// The cart beside other things, and a way to put something into it.

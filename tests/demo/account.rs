@@ -57,6 +57,7 @@ async fn devices_are_listed_and_revoked(framework: &str) {
     laptop.submit("/account/revoke", &[("handle", &phones)]).await;
     let told = phone.page("/account").await;
     assert!(told.contains("You were signed out because it was asked for on Laptop."), "{told}");
+    assert_eq!(phone.token(), None, "once");
     assert_eq!((user(&phone).await, user(&tablet).await), (json!(null), json!("alice")));
 
     laptop.submit("/account/sign-out-others", &[]).await;

@@ -71,6 +71,8 @@ async fn every_answer_has_the_strict_headers(framework: &str) {
         ("/healthz", false),
         ("/style.css", false),
         ("/script.js", false),
+        ("/feed.js", false),
+        ("/icon.svg", false),
         ("/nowhere", false),
     ] {
         let response = browser.get(path).await;

@@ -1,4 +1,4 @@
-//! Where the servers' programs are on this machine.
+//! Where the programs are on this machine.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,6 +25,16 @@ pub fn postgres() -> Option<PathBuf> {
     linked.chain(debian).chain(brew).find(complete)
 }
 
+/// Chromium, or Chrome: from the `PATH`, or a Mac's application.
+#[must_use]
+pub fn chromium() -> Option<PathBuf> {
+    let names = ["chromium", "google-chrome-stable", "google-chrome", "chromium-browser"];
+    let found = path().into_iter().flat_map(|dir| names.map(|name| dir.join(name)));
+    let mac = ["Chromium", "Google Chrome"]
+        .map(|name| PathBuf::from(format!("/Applications/{name}.app/Contents/MacOS/{name}")));
+    found.chain(mac).find(|file| file.is_file())
+}
+
 pub(crate) fn require_redis_server() -> io::Result<PathBuf> {
     redis_server().ok_or_else(|| missing("redis-server"))
 }
@@ -33,8 +43,13 @@ pub(crate) fn require_postgres() -> io::Result<PathBuf> {
     postgres().ok_or_else(|| missing("PostgreSQL (initdb, postgres, psql)"))
 }
 
+pub(crate) fn require_chromium() -> io::Result<PathBuf> {
+    chromium().ok_or_else(|| missing("Chromium"))
+}
+
 fn missing(what: &str) -> io::Error {
-    let how = "apt-get install redis-server postgresql, or: brew install redis postgresql@17";
+    let how = "apt-get install redis-server postgresql chromium, or: brew install redis postgresql@17, and \
+               brew install --cask google-chrome";
     io::Error::new(io::ErrorKind::NotFound, format!("{what} is not installed: {how}"))
 }
 

@@ -1,4 +1,4 @@
-//! Private Redis and PostgreSQL servers, for tests, the demo and benches.
+//! Private Redis and PostgreSQL servers, for tests, the demo and benches; and a private browser for the tests.
 //!
 //! Every value is a server of its own: own folder, own ports, nothing shared with the machine's services. Dropping the
 //! value stops the server and removes its folder; so does the death of this process, however it dies.
@@ -21,6 +21,7 @@
 #![warn(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
 mod account;
+mod chromium;
 mod cluster;
 mod folder;
 pub mod installed;
@@ -32,6 +33,7 @@ mod resp;
 mod table;
 mod wait;
 
+pub use chromium::Chromium;
 pub use cluster::Cluster;
 pub use postgres::Postgres;
 pub use redis::Redis;

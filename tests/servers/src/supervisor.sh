@@ -72,6 +72,8 @@ if [ -f "$dir/data/postmaster.pid" ]; then
     [ -z "$2" ] || ipcrm -m "$2"
 fi
 
+# A browser's processes are many, and some may be there for a moment longer.
+[ ! -d "$dir/profile" ] || { rm -rf "$dir"; sleep 1; }
 rm -rf "$dir"
 # A straggler may have written into it meanwhile.
 [ ! -e "$dir" ] || { sleep 1; rm -rf "$dir"; }

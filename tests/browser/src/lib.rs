@@ -1,0 +1,1 @@
+//! Nothing but tests: whoever works on the crate itself needs no browser.
