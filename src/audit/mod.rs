@@ -20,6 +20,8 @@ pub mod recovery;
 #[cfg(feature = "audit")]
 pub mod seal;
 #[cfg(feature = "audit")]
+mod snapshots;
+#[cfg(feature = "audit")]
 mod trail;
 #[cfg(feature = "audit")]
 pub mod verify;
@@ -35,6 +37,7 @@ pub use {
     postgres::{AuditPool, check_schema, migrate, retain},
     queue::{AuditQueue, DeadLetter, DeadLetterId, Lease, QueueStatus, ShardStatus},
     recovery::Recovery,
+    snapshots::{SnapshotReport, Snapshots},
     verify::Verify,
     writer::{AuditWriter, Report, Stop},
 };

@@ -18,6 +18,7 @@ mod recover;
 mod refusals;
 mod revoke;
 mod site;
+mod snapshot;
 mod status;
 mod verify;
 mod writer;

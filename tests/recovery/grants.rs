@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cloakroom::audit::{
-    AuditPool, AuditWriter,
+    AuditPool, AuditWriter, Snapshots,
     seal::{self, Verifier, erase},
 };
 use serde_json::json;
@@ -67,9 +67,16 @@ async fn the_writer_seals_the_reader_verifies_and_the_owner_erases() {
     let trusting = || Verifier::new().key(key().public());
     let told = seal::check(&reader, trusting()).await.unwrap();
     assert_eq!((told.rows, told.unsealed_rows, told.findings.len()), (2, 0, 0), "{told:?}");
+    let snapshots = |pool: &PgPool| Snapshots::new(pool.clone(), "shop").every(1).settle(Duration::ZERO);
     for pool in [&writer, &reader] {
         assert!(erase(pool, "shop", "alice").await.is_err());
+        assert!(snapshots(pool).run().await.is_err(), "what is forged there would be put into Redis");
+        let forged = "INSERT INTO cloakroom.session_snapshot VALUES ('shop', '', 1, '{}', NULL, 1, 1, '')";
+        assert_eq!(state(pool, forged).await, "42501");
     }
+    assert_eq!(snapshots(&owner).run().await.unwrap().made, 1);
+    assert_eq!(state(&writer, "SELECT state FROM cloakroom.session_snapshot").await, "42501");
+    assert_eq!(state(&reader, "SELECT state FROM cloakroom.session_snapshot").await, "");
     assert_eq!(erase(&owner, "elsewhere", "alice").await.unwrap().rows, 0, "another application's user");
     assert_eq!(erase(&owner, "shop", "alice").await.unwrap().rows, 2);
     let told = seal::check(&reader, trusting()).await.unwrap();

@@ -27,4 +27,5 @@ mod reconcile;
 mod seals;
 mod shed;
 mod site;
+mod snapshots;
 mod visitors;

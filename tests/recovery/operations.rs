@@ -101,6 +101,15 @@ fn assert_same(before: &Hash, after: &Hash, key: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_operation_comes_back_with_the_value_and_the_version_it_had() {
+    everything_comes_back(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn and_so_it_does_from_a_snapshot_in_the_middle() {
+    everything_comes_back(true).await;
+}
+
+async fn everything_comes_back(snapshots: bool) {
     let site = Site::start().await;
     let mut dice = Dice(0x2545_f491_4f6c_dd1d);
     let mut tokens = Vec::new();
@@ -112,7 +121,11 @@ async fn every_operation_comes_back_with_the_value_and_the_version_it_had() {
             let more = STEPS[dice.below(STEPS.len())];
             token = site.run(&token, &format!("{login} user-{visitor}; {more}")).await.token.unwrap();
         }
-        for _ in 0..3 + dice.below(60) {
+        for step in 0..3 + dice.below(60) {
+            if snapshots && step == 12 {
+                site.drain().await;
+                site.snapshots(10).await;
+            }
             let steps: Vec<&str> = (0..1 + dice.below(3)).map(|_| STEPS[dice.below(STEPS.len())]).collect();
             let more = STEPS[dice.below(14)];
             match dice.below(12) {
@@ -151,6 +164,7 @@ async fn every_operation_comes_back_with_the_value_and_the_version_it_had() {
     }
     let report = site.recovery().run().await.unwrap();
     assert_eq!(report.restored, 24, "{report:?}");
+    assert_eq!(report.since_snapshots > 12, snapshots, "{report:?}");
     let after = hashes(&site).await;
     assert_eq!(after.keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>());
     for (key, hash) in &after {
@@ -160,6 +174,13 @@ async fn every_operation_comes_back_with_the_value_and_the_version_it_had() {
     // And once more, now over the entries of the recovery.
     for token in &tokens {
         site.run(token, "inc count; take flash; push list 9").await;
+    }
+    if snapshots {
+        site.drain().await;
+        assert_eq!(site.snapshots(1).await, 24);
+        for token in &tokens {
+            site.run(token, "inc count").await;
+        }
     }
     let before = hashes(&site).await;
     site.lose().await;

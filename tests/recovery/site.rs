@@ -10,7 +10,7 @@ use std::{
 
 use cloakroom::{
     audit::{
-        self, AuditPool, AuditWriter, Recovery, Verify,
+        self, AuditPool, AuditWriter, Recovery, Snapshots, Verify,
         seal::{SealKey, Verifier},
     },
     clock::Timestamp,
@@ -94,6 +94,12 @@ impl Site {
 
     pub fn recovery(&self) -> Recovery {
         Recovery::new(&self.store, self.pool.clone())
+    }
+
+    /// Makes snapshots of what is stored, and tells how many.
+    pub async fn snapshots(&self, every: u64) -> u64 {
+        let snapshots = Snapshots::new(self.pool.clone(), "shop").every(every).settle(Duration::ZERO);
+        snapshots.run().await.unwrap().made
     }
 
     /// All keys but the counters and streams that every store makes.

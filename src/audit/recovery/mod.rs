@@ -36,7 +36,11 @@
 //!   ([`Recovery::idle_from_last_write`]). Sessions that idled out without an entry are alive until then.
 //! * Values that were erased or never recorded. From a trail of [names](crate::audit::AuditDetail::Names) sessions
 //!   come back with who is signed in and nothing else; all their keys are reported as secret.
-//! * Snapshots that would bound how much of the trail is read are not there yet: all of it is.
+//!
+//! # How much is read
+//!
+//! Of each session what is younger than its [snapshot](crate::audit::Snapshots), or all of it where there is none, or
+//! where a row says otherwise. [`RecoveryReport::rows`] counts. [`Recovery::without_snapshots`] reads everything.
 //!
 //! # Values
 //!
@@ -90,6 +94,7 @@ struct Options {
     from_last_write: bool,
     drop_active_since: Option<Timestamp>,
     over_gaps: bool,
+    snapshots: bool,
     concurrency: usize,
     remember: Duration,
 }
@@ -107,6 +112,7 @@ impl Recovery {
             from_last_write: false,
             drop_active_since: None,
             over_gaps: false,
+            snapshots: true,
             concurrency: 64,
             remember: crate::store::REMEMBER,
         };
@@ -168,6 +174,12 @@ impl Recovery {
     /// goes for sessions on a shard whose epoch was raised without the trail telling when.
     pub fn over_gaps(mut self) -> Self {
         self.options.over_gaps = true;
+        self
+    }
+
+    /// Reads every row that is there. Default: what is younger than a session's snapshot.
+    pub fn without_snapshots(mut self) -> Self {
+        self.options.snapshots = false;
         self
     }
 

@@ -37,6 +37,10 @@ pub struct RecoveryReport {
     pub known_until: BTreeMap<Shard, Timestamp>,
     /// On how many shards the epoch in Redis was lower than the trail's, and was raised to it.
     pub epochs_raised: u64,
+    /// Rows of sessions that were read.
+    pub rows: u64,
+    /// Sessions of which a [snapshot](crate::audit::Snapshots) stood for the first rows.
+    pub since_snapshots: u64,
     /// Rows of this namespace that should name a session and name none: nobody could read them.
     pub rows_without_session: u64,
 }

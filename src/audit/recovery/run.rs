@@ -42,9 +42,14 @@ pub(super) async fn run(recovery: Recovery) -> Result<RecoveryReport> {
     report.epochs_raised = epochs.put_back(&store, options.dry).await?;
     let options = Arc::new(options);
     let mut walk = Walk::new(pool, queue.namespace(), options.user.as_deref(), options.until, PAGE);
+    if options.snapshots {
+        walk = walk.since_snapshots();
+    }
     // The next page is read while this one is put back.
     let mut page = walk.next().await?;
     while let Some(this) = page {
+        report.rows += this.rows;
+        report.since_snapshots += this.since_snapshots;
         for (session, _) in &this.headless {
             report.sessions += 1;
             report.left_out += 1;

@@ -39,6 +39,10 @@ WITH RECURSIVE theirs (ref) AS (
     SET user_id = NULL, payload = '', error = 'erased'
     WHERE d.namespace = $1 AND (d.user_id = $2 OR d.ref IN (SELECT ref FROM theirs))
     RETURNING 1
+), snapshots AS (
+    DELETE FROM cloakroom.session_snapshot AS s
+    WHERE s.namespace = $1
+      AND (s.user_id = $2 OR s.refs && (SELECT coalesce(array_agg(ref), '{}') FROM theirs WHERE ref IS NOT NULL))
 )
 SELECT (SELECT count(*) FROM erased)::int8, (SELECT count(*) FROM erased WHERE unsealed)::int8,
     (SELECT count(*) FROM notes)::int8";
@@ -48,7 +52,7 @@ SELECT (SELECT count(*) FROM erased)::int8, (SELECT count(*) FROM erased WHERE u
 /// ids, kinds, versions, times. Sealed rows still verify, since only a salted hash of the values is sealed, and
 /// the salt is erased with them.
 ///
-/// The user's sessions cannot be recovered from then on. Entries that still wait in Redis, and dead letters
+/// The user's sessions cannot be recovered from then on, and their snapshots are deleted. Entries that still wait in Redis, and dead letters
 /// there, are not reached: end the user's sessions, let the queue run empty, then erase. Needs the right to
 /// UPDATE, which `cloakroom_owner` has, and writers and readers don't. Backups and dumps keep what they have.
 ///

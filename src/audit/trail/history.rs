@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{Event, State};
+use super::{Event, Snapshot, State};
 use crate::{
     audit::EntryKind,
     clock::Timestamp,
@@ -21,6 +21,10 @@ pub(in crate::audit) struct History {
     until: Timestamp,
     state: Option<State>,
     rest: Vec<Event>,
+    /// Every ref that it had.
+    refs: Vec<SessionRef>,
+    /// The event that the first of `rest` must follow, and its version, where what is before was not read.
+    from: Option<(EventId, u64)>,
     /// That it ran out, as a sweep found it: without a version, which went with the session.
     expired: Option<(EndReason, Timestamp)>,
     /// How long `rest` gets before folding is tried again.
@@ -62,10 +66,54 @@ pub(in crate::audit) struct Resolved {
 
 impl History {
     pub(super) fn new(until: Timestamp) -> Self {
-        Self { until, state: None, rest: Vec::new(), expired: None, fold_at: FOLD }
+        let (rest, refs) = (Vec::new(), Vec::new());
+        Self { until, state: None, rest, refs, from: None, expired: None, fold_at: FOLD }
+    }
+
+    /// One that goes on from a snapshot, which holds nothing that was written after `until`.
+    pub(super) fn since(snapshot: Snapshot, until: Timestamp) -> Self {
+        let from = Some((snapshot.state.head, snapshot.state.version));
+        Self { state: Some(snapshot.state), refs: snapshot.refs, from, ..Self::new(until) }
+    }
+
+    /// Whether what was read follows the snapshot, or nothing was left unread.
+    pub(super) fn is_anchored(&self) -> bool {
+        // What was folded did follow it.
+        let folded = self.state.as_ref().map(|state| state.version);
+        let Some((head, version)) = self.from.filter(|(_, from)| folded == Some(*from)) else { return true };
+        let next = self.rest.iter().filter(|event| event.version == version + 1);
+        let mut next = next.map(|event| event.predecessor == head).peekable();
+        self.rest.is_empty() || next.peek().is_some() && next.all(|follows| follows)
+    }
+
+    /// Whether a snapshot stood for a part of it.
+    pub(super) fn is_since_snapshot(&self) -> bool {
+        self.from.is_some()
+    }
+
+    /// What it came to as far as each event is the only one of its version and follows the one before, if that is at
+    /// least `every` versions more than any snapshot has. `None` where it has ended: nobody brings it back.
+    pub(in crate::audit) fn snapshot(mut self, every: u64) -> Option<Snapshot> {
+        self.rest.sort_by_key(|event| (event.version, event.at, event.id));
+        while !self.rest.is_empty() {
+            let before = self.rest.len();
+            self.fold_to(before);
+            if self.rest.len() == before {
+                break;
+            }
+        }
+        let from = self.from.map_or(0, |(_, version)| version);
+        let state = self.state.filter(|state| state.ended.is_none() && state.version >= from + every)?;
+        if self.expired.is_some() {
+            return None;
+        }
+        Some(Snapshot { root: *self.refs.first()?, refs: self.refs, state })
     }
 
     pub(super) fn push(&mut self, event: Event) {
+        if !self.refs.contains(&event.reference) {
+            self.refs.push(event.reference);
+        }
         self.rest.push(event);
         if self.rest.len() >= self.fold_at {
             self.fold();
@@ -83,13 +131,17 @@ impl History {
 
     /// Folds the older half, as far as each event is the only one of its version.
     fn fold(&mut self) {
+        self.fold_to(self.rest.len() / 2);
+    }
+
+    fn fold_to(&mut self, end: usize) {
         let lonely = |at: usize| {
             let version = |at: usize| self.rest.get(at).map(|event| event.version);
             version(at) != version(at + 1)
         };
         let mut done = 0;
         let mut state = self.state.take();
-        while done < self.rest.len() / 2 && lonely(done) {
+        while done < end && lonely(done) {
             // An erased row is kept, to be told.
             let Some(event) = self.rest.get(done).filter(|event| !event.erased) else { break };
             match &mut state {

@@ -7,6 +7,7 @@
 mod both;
 mod event;
 mod history;
+mod snapshot;
 mod state;
 mod walk;
 
@@ -18,6 +19,7 @@ pub(super) use {
     both::both,
     event::Event,
     history::{History, Hole, Resolved},
+    snapshot::Snapshot,
     state::State,
     walk::Walk,
 };

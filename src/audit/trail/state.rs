@@ -14,7 +14,7 @@ use crate::{
 const FORMER: usize = 16;
 
 /// A session after some of its events.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::audit) struct State {
     pub(in crate::audit) at: Address,
     /// Where it lived before its renewals, the last ones.
@@ -34,7 +34,7 @@ pub(in crate::audit) struct State {
     /// Keys that it has, and whose values the trail was not told.
     pub(in crate::audit) lost: BTreeSet<FieldName>,
     /// The last events and when they happened, as far as the session's own `recent` has them.
-    recent: VecDeque<([u8; 8], Timestamp)>,
+    pub(super) recent: VecDeque<([u8; 8], Timestamp)>,
     pub(in crate::audit) ended: Option<(EndReason, Timestamp)>,
 }
 
@@ -73,6 +73,11 @@ impl State {
     /// Tails of the last events, oldest first: what tells a request that is a moment late where it stands.
     pub(in crate::audit) fn recent(&self) -> impl Iterator<Item = [u8; 8]> {
         self.recent.iter().map(|(tail, _)| *tail)
+    }
+
+    /// And when each happened.
+    pub(super) fn recent_at(&self) -> impl Iterator<Item = ([u8; 8], Timestamp)> {
+        self.recent.iter().copied()
     }
 
     /// Whether `event` is the one that comes next.

@@ -27,6 +27,7 @@ mod recover;
 mod revoke;
 mod seal_key;
 mod sessions;
+mod snapshot;
 mod status;
 mod time;
 mod verify;
@@ -68,6 +69,8 @@ enum Sub {
     Sessions(sessions::Args),
     /// Puts sessions back into a Redis that lost them, from the trail
     Recover(recover::Args),
+    /// Writes down what long sessions came to, so that a recovery reads less
+    Snapshot(snapshot::Args),
     /// Holds Redis and the trail against one another, and the trail against its seals
     Verify(verify::Args),
     /// Makes a key by which writers seal the trail, or shows its public half
@@ -87,6 +90,7 @@ async fn main() -> ExitCode {
         Sub::Writer(args) => writer::run(&context, args).await,
         Sub::Status(args) => status::run(&context, args).await,
         Sub::Dead(args) => dead::run(&context, args).await,
+        Sub::Snapshot(args) => snapshot::run(&context, args).await,
         Sub::Explain(args) => explain::run(&context, args).await,
         Sub::Sessions(args) => sessions::run(&context, args).await,
         Sub::Recover(args) => recover::run(&context, args).await,

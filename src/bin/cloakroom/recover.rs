@@ -40,6 +40,9 @@ pub(crate) struct Args {
     /// Leaves out sessions that changed at this time or later: what they did last may not be in the trail
     #[arg(long, value_name = "TIME")]
     drop_active_since: Option<String>,
+    /// Reads every row, and passes snapshots over
+    #[arg(long)]
+    without_snapshots: bool,
     /// Puts sessions back although something is missing in their trail
     #[arg(long)]
     over_gaps: bool,
@@ -75,6 +78,9 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result {
     if args.idle_from_last_write {
         recovery = recovery.idle_from_last_write();
     }
+    if args.without_snapshots {
+        recovery = recovery.without_snapshots();
+    }
     if args.over_gaps {
         recovery = recovery.over_gaps();
     }
@@ -97,6 +103,7 @@ fn show(report: &RecoveryReport, dry: bool) -> Result<()> {
     let known = report.known_until.values().max().copied().map(output::time);
     for (count, what) in [
         (report.sessions, "sessions in the trail"),
+        (report.since_snapshots, "of them read from a snapshot on"),
         (report.restored, if dry { "would be put back" } else { "put back" }),
         (report.present, "are there already"),
         (report.ended, "are over"),
@@ -129,6 +136,8 @@ fn as_json(report: &RecoveryReport, dry: bool) -> Value {
         "later": report.later,
         "left_out": report.left_out,
         "epochs_raised": report.epochs_raised,
+        "rows": report.rows,
+        "since_snapshots": report.since_snapshots,
         "rows_without_session": report.rows_without_session,
         "known_until": report.known_until.iter()
             .map(|(shard, at)| json!({ "shard": shard.index(), "time": time(at) }))

@@ -1,0 +1,120 @@
+//! Snapshots, which bound how much of the trail a recovery reads.
+
+use std::{fmt, time::Duration};
+
+use sqlx::PgPool;
+
+use super::trail::{Walk, broken};
+use crate::{clock::Timestamp, error::Error};
+
+/// How many sessions are read at a time.
+const PAGE: u16 = 500;
+
+/// Writes down what sessions with a long history came to, so that a [`Recovery`](crate::audit::Recovery) begins there
+/// and not with their first row. And where [`retain`](crate::audit::retain) has dropped the months in which a session
+/// began, its snapshot is all that it can be recovered from: make them more often than months are dropped.
+///
+/// Once a day, say, by the account that runs `retain`: snapshots are the owner's to write. A run reads the trail as a
+/// recovery would, each session from its last snapshot on, and asks nothing of Redis.
+///
+/// # What is trusted
+///
+/// A snapshot holds nothing that its rows did not. It is made of versions that follow one another without a gap, a
+/// fork or an erased row, that were stored some minutes ago. If a row of an earlier version is stored after all, by a
+/// writer that was cut off for long or from a history that a failover gave up, or if what comes next follows something
+/// else, the snapshot is passed over and all rows are read. A session that has ended gets none. The last two of a
+/// session are kept; for a moment before these, all rows are read.
+///
+/// Snapshots are not sealed. [`Verify`](crate::audit::Verify) reads rows wherever they are there.
+/// [`erase`](crate::audit::seal::erase) deletes the snapshots of the user's sessions.
+///
+/// ```no_run
+/// # async fn f(pool: sqlx::PgPool) -> Result<(), cloakroom::error::Error> {
+/// use cloakroom::audit::Snapshots;
+///
+/// let report = Snapshots::new(pool, "session").run().await?;
+/// println!("{} of {} sessions", report.made, report.sessions);
+/// # Ok(()) }
+/// ```
+#[must_use = "nothing happens until `run` is awaited"]
+pub struct Snapshots {
+    pool: PgPool,
+    namespace: String,
+    every: u64,
+    settle: Duration,
+    progress: Box<dyn FnMut(&SnapshotReport) + Send>,
+}
+
+/// What [`Snapshots::run`] did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SnapshotReport {
+    /// Sessions in the trail.
+    pub sessions: u64,
+    /// Rows that were read.
+    pub rows: u64,
+    /// Snapshots that were made.
+    pub made: u64,
+}
+
+impl Snapshots {
+    /// Of the sessions of this namespace of the store.
+    pub fn new(pool: PgPool, namespace: impl Into<String>) -> Self {
+        let (every, settle) = (200, Duration::from_secs(300));
+        Self { pool, namespace: namespace.into(), every, settle, progress: Box::new(|_| {}) }
+    }
+
+    /// After how many versions a session gets another. Default: 200. At least 1.
+    pub fn every(mut self, versions: u64) -> Self {
+        self.every = versions.max(1);
+        self
+    }
+
+    /// How long ago a row must have been stored. Default: five minutes; longer than any transaction of a writer takes.
+    pub fn settle(mut self, span: Duration) -> Self {
+        self.settle = span;
+        self
+    }
+
+    /// Is told how far it has come, after every page of a few hundred sessions.
+    pub fn on_progress(mut self, tell: impl FnMut(&SnapshotReport) + Send + 'static) -> Self {
+        self.progress = Box::new(tell);
+        self
+    }
+
+    /// Does it. Safe to repeat, to drop in the middle, and to run twice at once.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`](crate::error::ErrorKind::Unavailable) when PostgreSQL does not answer: what was made
+    /// until then stays. [`ErrorKind::Config`](crate::error::ErrorKind::Config) where the account may not write
+    /// snapshots, or the schema is of an earlier release.
+    pub async fn run(mut self) -> Result<SnapshotReport, Error> {
+        let mut report = SnapshotReport::default();
+        let now = "SELECT (extract(epoch FROM now()) * 1000000)::int8";
+        let now: i64 = sqlx::query_scalar(now).fetch_one(&self.pool).await.map_err(broken)?;
+        let settled = now.saturating_sub(i64::try_from(self.settle.as_micros()).unwrap_or(i64::MAX));
+        let walk =
+            Walk::new(self.pool.clone(), &self.namespace, None, Timestamp::from_millis(u64::MAX), PAGE);
+        let mut walk = walk.since_snapshots().settled(settled);
+        while let Some(page) = walk.next().await? {
+            report.rows += page.rows;
+            for history in page.histories {
+                report.sessions += 1;
+                if let Some(snapshot) = history.snapshot(self.every)
+                    && snapshot.store(&self.pool, &self.namespace, settled).await?
+                {
+                    report.made += 1;
+                }
+            }
+            (self.progress)(&report);
+        }
+        Ok(report)
+    }
+}
+
+impl fmt::Debug for Snapshots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshots").field("every", &self.every).finish_non_exhaustive()
+    }
+}
