@@ -35,8 +35,10 @@ impl Watch {
     }
 
     /// Begins behind this event instead of now, as far as the log goes back: for a reader that was away, such as
-    /// a browser that names its `Last-Event-ID`. It has no effect on [`all`](Self::all), whose shards have an
-    /// order each, or if the event was another shard's.
+    /// a browser that names its `Last-Event-ID`.
+    ///
+    /// Where that place can't be found, it begins now, with [`Notice::Missed`](super::Notice::Missed): if the event was
+    /// another shard's, as another user's are, and with [`all`](Self::all), whose shards have an order each.
     #[must_use]
     pub fn since(mut self, position: Option<EventPosition>) -> Self {
         self.since = position;
@@ -50,6 +52,11 @@ impl Watch {
             Whose::User(user) => vec![shards.of_user(user)],
             Whose::Session(at) => vec![at.shard],
         }
+    }
+
+    /// Whether there is a place to begin at, and none of these shards has it.
+    pub(crate) fn is_elsewhere(&self, shards: &[Shard]) -> bool {
+        self.since.is_some() && shards.iter().all(|shard| self.since_on(*shard).is_none())
     }
 
     /// Where on this shard to begin, if not now.

@@ -42,6 +42,23 @@ pub async fn a_position_that_is_too_old_is_told_so(world: World) {
     assert_eq!(listener.notice().await, Notice::Missed);
 }
 
+pub async fn a_place_in_another_log_is_told_to_be_no_place(world: World) {
+    let cookie = sign_in(&world.here, "alice").await;
+    let mut listener = world.listen(&Watch::user("alice")).await;
+    write(&world.here, &cookie, "seen").await;
+    let position = listener.event().await.position;
+    let text = position.to_string();
+    let (shard, place) = text.split_once('-').unwrap();
+    let other = if shard == "0" { "1" } else { "0" };
+    let elsewhere: EventPosition = format!("{other}-{place}").parse().unwrap();
+    for watch in [Watch::user("alice").since(Some(elsewhere)), Watch::all().since(Some(position))] {
+        let mut listener = world.listen(&watch).await;
+        assert_eq!(listener.notice().await, Notice::Missed, "{watch:?}");
+        write(&world.there, &cookie, "next").await;
+        assert_eq!(listener.event().await.keys, ["next"], "{watch:?}");
+    }
+}
+
 /// The connection for messages is closed again and again, as a restart of a proxy does.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_lost_connection_swallowed_is_caught_up_in_order() {

@@ -44,6 +44,7 @@ over_every_store![
     telling::neither_values_nor_tokens_are_told,
     catching_up::a_reader_that_was_away_goes_on_where_it_was,
     catching_up::a_position_that_is_too_old_is_told_so,
+    catching_up::a_place_in_another_log_is_told_to_be_no_place,
     ending::whoever_waits_learns_why_on_another_instance,
     ending::an_end_is_found_without_events,
     ending::a_renewal_is_no_end,

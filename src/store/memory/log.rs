@@ -38,6 +38,9 @@ impl Log {
     pub(super) fn subscribe(&mut self, watch: &Watch, shards: ShardCount) -> SessionEvents {
         let shards = watch.shards(shards);
         let (events, watchers) = SessionEvents::new(watch, shards.len());
+        if let Some(first) = watchers.first().filter(|_| watch.is_elsewhere(&shards)) {
+            first.missed();
+        }
         for (shard, mut watcher) in shards.into_iter().zip(watchers) {
             if let Some(since) = watch.since_on(shard) {
                 // Positions of all shards are of one clock here.

@@ -42,6 +42,9 @@ impl Bell {
     ) -> Result<SessionEvents> {
         let shards = watch.shards(keys.shards());
         let (events, watchers) = SessionEvents::new(watch, shards.len());
+        if let Some(first) = watchers.first().filter(|_| watch.is_elsewhere(&shards)) {
+            first.missed();
+        }
         let watchers = shards.into_iter().zip(watchers);
         let watchers = watchers.map(|(shard, watcher)| (shard, watcher, watch.since_on(shard))).collect();
         let (done, answer) = oneshot::channel();
