@@ -25,7 +25,8 @@ const PAGE: u16 = 500;
 /// else, the snapshot is passed over and all rows are read. A session that has ended gets none. The last two of a
 /// session are kept; for a moment before these, all rows are read.
 ///
-/// Snapshots are not sealed. [`Verify`](crate::audit::Verify) reads rows wherever they are there.
+/// Snapshots are not sealed. [`Verify`](crate::audit::Verify) reads rows, and takes a snapshot only for the months that were
+/// dropped.
 /// [`erase`](crate::audit::seal::erase) deletes the snapshots of the user's sessions.
 ///
 /// ```no_run

@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use cloakroom::audit::{self, Snapshots, recovery::ProblemKind, seal::erase};
+use cloakroom::audit::{
+    self, Snapshots,
+    recovery::ProblemKind,
+    seal::erase,
+    verify::{self, Discrepancy},
+};
 use serde_json::json;
 
 use crate::{forks::acknowledged_and_forgotten, site::Site};
@@ -108,6 +113,13 @@ async fn a_session_outlives_its_first_rows() {
         assert_eq!(told, if with { there } else { [json!(null), json!(null), json!(null)] });
         if with {
             site.drain().await;
+            // In a month that is there, a row that is missing was deleted.
+            let report = site.verify().run().await.unwrap();
+            let missing = |problem: &verify::Problem| problem.kind == Discrepancy::BeginningMissing;
+            assert!(report.problems.iter().any(missing), "{report:?}");
+            let long_ago = r#"UPDATE cloakroom.session_snapshot SET state = convert_to(regexp_replace(
+                convert_from(state, 'UTF8'), '"created_at":\d+', '"created_at":1577836800000'), 'UTF8')"#;
+            assert_eq!(site.sql(long_ago).await, 1);
             let report = site.verify().run().await.unwrap();
             assert!(report.problems.is_empty(), "{report:?}");
         }

@@ -33,7 +33,7 @@ pub(in crate::audit) struct Walk {
 /// What snapshots are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Use {
-    /// Sessions whose first rows are missing.
+    /// Sessions whose first rows are missing together with their month.
     Beginnings,
     /// All that have one.
     All,
@@ -81,8 +81,9 @@ impl Walk {
         }
     }
 
-    /// Reads of each session only what is younger than its snapshot. Snapshots are used in any case for sessions whose
-    /// first rows are missing.
+    /// Reads of each session only what is younger than its snapshot, whatever became of the rows before. Without this,
+    /// snapshots are used for sessions that began in a month that was dropped: in any other, a row that is missing
+    /// was deleted.
     pub(in crate::audit) fn since_snapshots(mut self) -> Self {
         self.snapshots = Use::All;
         self
@@ -132,7 +133,10 @@ impl Walk {
         if self.snapshots == Use::All {
             wanted.extend(&roots);
         }
-        let found = Snapshot::find(&self.pool, &self.namespace, &wanted, self.until).await?;
+        let mut found = Snapshot::find(&self.pool, &self.namespace, &wanted, self.until).await?;
+        if self.snapshots == Use::Beginnings {
+            self.keep_those_past_keeping(&mut found).await?;
+        }
         let mut found = by_ref(found);
         let mut take = |reference: &SessionRef| {
             let snapshot = found.get(reference).cloned()?;
@@ -169,6 +173,20 @@ impl Walk {
         page.since_snapshots = u64::try_from(since).unwrap_or(0);
         page.histories.extend(whole);
         Ok(Some(page))
+    }
+
+    /// Those that began in a month that is not there any more.
+    async fn keep_those_past_keeping(&self, snapshots: &mut Vec<Snapshot>) -> Result<()> {
+        let began = snapshots.iter().map(|snapshot| snapshot.state.created_at.as_millis());
+        let began: Vec<i64> = began.map(|began| i64::try_from(began).unwrap_or(i64::MAX)).collect();
+        let sql = "SELECT to_regclass('cloakroom.session_event_' || to_char(
+                       (timestamptz 'epoch' + began.ms * interval '1 millisecond') AT TIME ZONE 'UTC', 'YYYY_MM')) IS NULL
+                   FROM unnest($1::int8[]) WITH ORDINALITY AS began (ms, place) ORDER BY began.place";
+        let gone: Vec<bool> =
+            sqlx::query_scalar(sql).bind(began).fetch_all(&self.pool).await.map_err(broken)?;
+        let mut gone = gone.into_iter();
+        snapshots.retain(|_| gone.next().unwrap_or(false));
+        Ok(())
     }
 
     /// Those that follow an event which is not there. The others are found from where they began.
