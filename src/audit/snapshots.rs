@@ -25,9 +25,16 @@ const PAGE: u16 = 500;
 /// else, the snapshot is passed over and all rows are read. A session that has ended gets none. The last two of a
 /// session are kept; for a moment before these, all rows are read.
 ///
-/// Snapshots are not sealed. [`Verify`](crate::audit::Verify) reads rows, and takes a snapshot only for the months that were
-/// dropped.
-/// [`erase`](crate::audit::seal::erase) deletes the snapshots of the user's sessions.
+/// # Limits
+///
+/// * **An edit is not noticed.** Snapshots are neither sealed nor held against their rows, and what is changed in one is
+///   put into Redis. Whoever may write them is the owner; `without_snapshots` of a recovery reads rows alone.
+///   [`Verify`](crate::audit::Verify) reads rows, and takes a snapshot only where it says that the session began in a
+///   month that was dropped.
+/// * **Not beside [`erase`](crate::audit::seal::erase)**, which deletes the snapshots of the user's sessions: a run that
+///   has read the rows before may store what they held after that. Erase again when the run has ended.
+/// * To know that no row was stored late, PostgreSQL looks at those that a snapshot stands for, though it sends none.
+/// * A session without a row that is kept is not found, also if it was in use by reads alone.
 ///
 /// ```no_run
 /// # async fn f(pool: sqlx::PgPool) -> Result<(), cloakroom::error::Error> {
