@@ -29,10 +29,10 @@ pub(crate) struct Cost {
 }
 
 impl Cost {
-    /// `HGETALL`, `PEXPIRE`, `GET`, `TIME` in one pipeline.
+    /// `HVALS`, `PEXPIRE`, `PEXPIRETIME`, `GET` in one pipeline.
     const LOAD: Self = Self { round_trips: 1, commands: 4 };
-    /// And `HGETALL` of what became of the session.
-    const LOAD_IN_VAIN: Self = Self { round_trips: 2, commands: 5 };
+    /// And `HGETALL` of what became of the session, `TIME` in one pipeline.
+    const LOAD_IN_VAIN: Self = Self { round_trips: 2, commands: 6 };
     /// `EVALSHA`.
     const CHANGE: Self = Self { round_trips: 1, commands: 1 };
     /// `HGETALL` of the user's index, and the script.

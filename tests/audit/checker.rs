@@ -6,7 +6,7 @@ use cloakroom::id::EventId;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::{site::Site, traffic::Acked};
+use crate::{meta, site::Site, traffic::Acked};
 
 /// What is wrong with the trail. Nothing, if all is empty.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -82,7 +82,8 @@ pub async fn compare_heads(site: &Site) -> (usize, usize) {
         let (version, heads): (i64, Vec<u8>) =
             redis::cmd("HMGET").arg(key).arg("v").arg("h").query_async(&mut redis).await.unwrap();
         // The first half, and the second half of each recent one, the last at the end.
-        let head = [&heads[..8], &heads[heads.len() - 8..]].concat();
+        let (recent, first) = meta::recent(&heads);
+        let head = [first, &recent[recent.len() - 8..]].concat();
         let last: Option<(i64, i64)> = sqlx::query_as(
             "SELECT head.version, (SELECT max(version) FROM cloakroom.session_event WHERE ref = head.ref)
              FROM cloakroom.session_event AS head WHERE event_id = $1",

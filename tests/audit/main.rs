@@ -39,6 +39,8 @@ mod dead;
 mod duplicates;
 mod failover;
 mod history;
+#[path = "../support/meta.rs"]
+mod meta;
 mod namespaces;
 mod operations;
 mod outages;

@@ -58,8 +58,7 @@ impl Eye {
         let ((version, count, held), entries): (Fields, u64) =
             pipe.query_async(&mut self.connection.clone()).await.unwrap();
         let seen = version.map(|version| {
-            // Six bytes of version, then JSON.
-            let count = count.map_or(0, |field| std::str::from_utf8(&field[6..]).unwrap().parse().unwrap());
+            let count = count.map_or(0, |field| meta::value(&field, "count").parse().unwrap());
             let user = held.as_deref().map(meta::user).filter(|user| !user.is_empty());
             Seen { version, count, user: user.map(str::to_owned) }
         });

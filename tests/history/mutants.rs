@@ -54,7 +54,7 @@ pub const MUTANTS: &[Mutant] = &[
         name: "a commit brings an ended session back",
         source: COMMIT,
         find: "return {'gone', x[3] or 'unknown', x[4] or '', x[5] or ''}",
-        replace: "redis.call('HSET', session, 'v', ARGV[2], 'h', ARGV[3], 'm', '0 9999999999999 0 0 - - - - 0 0 ') \
+        replace: "redis.call('HSET', session, 'v', ARGV[2], 'h', 'h' .. ARGV[3], 'm', 'm 0 9999999999999 0 0 - - - - 0 0 ') \
                   was = redis.call('HMGET', session, 'v', 'h', 'm')",
         breaks: I1EndIsFinal,
     },
@@ -68,21 +68,21 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a commit leaves no entry",
         source: COMMIT,
-        find: "tell(KEYS[4], KEYS[5], string.format('%.0f', version), head, text, unpack(told or {}))",
+        find: "tell(KEYS[4], KEYS[5], counted, head, entry, ARGV[7], unpack(told or {}))",
         replace: "",
         breaks: I4Trail,
     },
     Mutant {
         name: "a session begins without an entry",
         source: CREATE,
-        find: "tell(KEYS[4], KEYS[5], '1', ARGV[9], ARGV[8])",
+        find: "tell(KEYS[4], KEYS[5], '1', ARGV[9], apart(ARGV[8]))",
         replace: "",
         breaks: I4Trail,
     },
     Mutant {
         name: "an end leaves no entry",
         source: END,
-        find: "tell(KEYS[3], KEYS[4], string.format('%.0f', was[1] + 1), head_of(was[2]), ARGV[3])",
+        find: "tell(KEYS[3], KEYS[4], string.format('%.0f', was[1] + 1), head_of(was[2]), apart(ARGV[3]))",
         replace: "",
         breaks: I4Trail,
     },
@@ -131,8 +131,8 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a user is signed in to the session that is there",
         source: COMMIT,
-        find: "string.format('%.0f', version)}, {}, nil, nil",
-        replace: "string.format('%.0f', version), 'm', (string.gsub(was[3], ' 0 0 (.*)$', ' 7 0 mallory%1'))}, \
+        find: "'v', counted}, {}, nil, nil",
+        replace: "'v', counted, 'm', (string.gsub(was[3], ' 0 0 (.*)$', ' 7 0 mallory%1'))}, \
                   {}, nil, nil",
         breaks: I8Rotation,
     },

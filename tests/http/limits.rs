@@ -3,7 +3,10 @@
 use cloakroom::{manager::SessionConfig, session::Limits};
 use serde_json::{Value, json};
 
-use crate::harness::{NOBODY, Setup};
+use crate::{
+    harness::{NOBODY, Setup},
+    meta,
+};
 
 everywhere!(
     bytes_are_limited_to_the_byte,
@@ -115,9 +118,8 @@ async fn a_damaged_value_spoils_only_its_own_key(setup: Setup) {
     let world = setup.start().await;
     let token = world.run(NOBODY, "write a 1; write b 2").await.token();
     let key = world.key("s", &token).unwrap();
-    for damage in
-        ["garbage", "\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}{\"half\":", "\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}", "{}"]
-    {
+    let (half, none) = (meta::field(1, "a", "{\"half\":"), meta::field(1, "a", ""));
+    for damage in ["", "garbage", &half, &none, &none[..7], "\0\0\0\0\0\u{1}\u{7f}a1", "{}"] {
         world.redis().command(&["HSET", &key, ".a", damage]).unwrap();
         let told = world.run(&token, "number a; read b; user").await.told();
         assert!([json!("not a number"), Value::Null].contains(&told[0]), "{damage:?}: {told:?}");

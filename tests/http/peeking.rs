@@ -26,7 +26,7 @@ by_the_clock!(
     a_lazy_session_is_peeked_at_as_well,
     the_absolute_lifetime_goes_on
 );
-on_redis!(a_peek_restarts_nothing_in_redis);
+on_redis!(a_peek_restarts_nothing_in_redis, a_session_whose_end_was_taken_away_gets_one_again);
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -184,7 +184,7 @@ async fn a_peek_restarts_nothing_in_redis(setup: Setup) {
     let before = expires();
     world.redis().reset_stats().unwrap();
     assert_eq!(world.run_on("/poll", &token, "read a").await.one(), 2);
-    let peek = [("get", 1), ("hgetall", 1), ("pttl", 1), ("time", 1)];
+    let peek = [("get", 1), ("hvals", 1), ("pexpiretime", 1), ("pttl", 1)];
     assert_eq!(world.commands().into_iter().collect::<Vec<_>>(), calls(&peek));
     world.redis().reset_stats().unwrap();
     world.run_on("/poll", &token, "write a 3").await;
@@ -194,4 +194,16 @@ async fn a_peek_restarts_nothing_in_redis(setup: Setup) {
     let costs: Vec<_> = counted(&world, &token, "read a").await;
     assert!(costs.contains(&("pexpire".to_owned(), 1)), "{costs:?}");
     assert_ne!(expires(), before);
+}
+
+async fn a_session_whose_end_was_taken_away_gets_one_again(setup: Setup) {
+    let world = setup.with(config()).await;
+    let token = world.run(NOBODY, "write a 1").await.token();
+    let key = world.key("s", &token).unwrap();
+    for path in ["/poll", "/do"] {
+        world.redis().command(&["PERSIST", &key]).unwrap();
+        assert_eq!(world.run_on(path, &token, "read a").await.one(), 1);
+        let left: u128 = world.redis().command(&["PTTL", &key]).unwrap().parse().unwrap();
+        assert!((1..=HOUR.as_millis()).contains(&left), "{path}: {left}");
+    }
 }

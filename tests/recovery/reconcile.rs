@@ -206,7 +206,7 @@ async fn other_values_in_redis_are_told_by_their_keys() {
     let (site, token) = site().await;
     site.drain().await;
     let hash = session(&site);
-    site.redis(&["HSET", &hash, ".role", "\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\"admin\""]);
+    site.redis(&["HSET", &hash, ".role", &meta::field(1, "role", "\"admin\"")]);
     let report = site.verify().run().await.unwrap();
     let Discrepancy::Differs(keys) = only(&report, &token) else { panic!("{report:?}") };
     assert_eq!(keys.iter().map(ToString::to_string).collect::<Vec<_>>(), ["role"]);

@@ -62,6 +62,7 @@ over_every_store![
     operations::the_grace_ends_and_is_remembered,
     repeats::a_repeated_create_is_the_same_session,
     repeats::a_repeated_commit_happens_once,
+    repeats::an_event_is_no_repeat_of_the_halves_of_two_others,
     repeats::a_repeated_commit_tells_what_others_wrote,
     repeats::a_repeated_end_answers_the_same_fields,
     repeats::a_repeated_renewal_happens_once,

@@ -29,6 +29,20 @@ pub async fn a_repeated_commit_happens_once(backend: Backend) {
     assert!(is(&values(&backend.found(at).await), &[("n", "7")]));
 }
 
+/// The ids of the last events stand one behind the other, and somebody else's may hold the same bytes across two.
+pub async fn an_event_is_no_repeat_of_the_halves_of_two_others(backend: Backend) {
+    let id =
+        |half: &[u8; 8], rest: &[u8; 8]| EventId::from_bytes([*half, *rest].concat().try_into().unwrap());
+    let (at, base) = backend.create(&[("n", "0")]).await;
+    for (version, tail) in (2..).zip([b"aaaabbbb", b"ccccdddd", b"bbbbcccc"]) {
+        let mut commit = change(&base, set(&[(&format!("n{version}"), "1")]));
+        commit.event = id(b"the time", tail);
+        assert_eq!(backend.committed(&commit).await, Version::new(version));
+        assert_eq!(backend.committed(&commit).await, Version::new(version), "and this is one");
+    }
+    assert_eq!(values(&backend.found(at).await).len(), 4);
+}
+
 /// Otherwise whoever asked goes on with old values under a new version, and writes over the others unnoticed.
 pub async fn a_repeated_commit_tells_what_others_wrote(backend: Backend) {
     let (at, base) = backend.create(&[("a", "1")]).await;

@@ -1,18 +1,18 @@
 //! What a session's hash in Redis says of it, for tests that look behind the store or meddle with it.
 #![allow(dead_code, unreachable_pub, reason = "each test crate takes some of it")]
 
-/// Places in the field `m`.
-pub const EPOCH: usize = 0;
-pub const DEADLINE: usize = 1;
-pub const CREATED: usize = 2;
-pub const CLASS: usize = 3;
-pub const AUTHENTICATED: usize = 4;
+/// Places in the field `m`; first stands what tells it from the others.
+pub const EPOCH: usize = 1;
+pub const DEADLINE: usize = 2;
+pub const CREATED: usize = 3;
+pub const CLASS: usize = 4;
+pub const AUTHENTICATED: usize = 5;
 /// How long it is.
-pub const USER: usize = 8;
-pub const METHOD: usize = 9;
+pub const USER: usize = 9;
+pub const METHOD: usize = 10;
 
 const SET_DEADLINE: &str = "local m = redis.call('HGET', KEYS[1], 'm')
-    return redis.call('HSET', KEYS[1], 'm', (string.gsub(m, '^(%d+) %d+', '%1 ' .. ARGV[1])))";
+    return redis.call('HSET', KEYS[1], 'm', (string.gsub(m, '^(m %d+) %d+', '%1 ' .. ARGV[1])))";
 
 /// The command that sets the deadline of the session under this key, in ms.
 pub fn set_deadline<'a>(key: &'a str, deadline: &'a str) -> [&'a str; 5] {
@@ -36,7 +36,7 @@ pub fn with(meta: &str, place: usize, new: &str) -> String {
 }
 
 fn texts(meta: &str) -> (&str, &str, &str) {
-    let texts = meta.splitn(11, ' ').nth(10).unwrap();
+    let texts = meta.splitn(12, ' ').nth(11).unwrap();
     let (user, texts) = texts.split_at(word(meta, USER).parse().unwrap());
     let (method, device) = texts.split_at(word(meta, METHOD).parse().unwrap());
     (user, method, device)
@@ -52,6 +52,24 @@ pub fn method(meta: &str) -> &str {
 
 pub fn with_user(meta: &str, new: &str) -> String {
     let (_, method, device) = texts(meta);
-    let words = meta.splitn(9, ' ').take(8).collect::<Vec<_>>().join(" ");
+    let words = meta.splitn(10, ' ').take(9).collect::<Vec<_>>().join(" ");
     format!("{words} {} {} {new}{method}{device}", new.len(), method.len())
+}
+
+/// An application's key as its hash holds it: the version at which it changed, its name, JSON.
+pub fn field(version: u8, name: &str, json: &str) -> String {
+    let length = char::from(u8::try_from(name.len()).unwrap());
+    format!("\0\0\0\0\0{}{length}{name}{json}", char::from(version))
+}
+
+/// Its JSON.
+pub fn value<'a>(field: &'a [u8], name: &str) -> &'a str {
+    std::str::from_utf8(&field[7 + name.len()..]).unwrap()
+}
+
+/// The second halves of the last events' ids, of the field `h`; and the first half of the very last one's.
+pub fn recent(heads: &[u8]) -> (&[u8], &[u8]) {
+    assert_eq!(heads[0], b'h');
+    let (first, recent) = heads[1..].split_at(8);
+    (recent, first)
 }

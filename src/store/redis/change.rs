@@ -6,7 +6,7 @@ use redis::{Script, Value};
 
 use super::{
     RedisStore,
-    codec::{Hash, changes, ended, number},
+    codec::{Values, changes, ended, number},
     index::{Index, Retries, place},
 };
 use crate::{
@@ -131,11 +131,11 @@ pub(super) async fn commit(store: &RedisStore, commit: &Commit) -> Result<Commit
         }
         None => (session.clone(), [].as_slice()),
     };
-    let told = store.told(|| Payload::from(commit));
+    let (entry, event) = store.entry_and_event(|| Payload::from(commit));
     // That a session moves is told in any case.
-    let told = match commit.renewal {
-        None => store.trail.limited(keys.shards(), told),
-        Some(_) => told,
+    let limit = match commit.renewal {
+        None => store.trail.limit(keys.shards()),
+        Some(_) => String::new(),
     };
     let mut script = COMMIT.prepare_invoke();
     script
@@ -163,7 +163,9 @@ pub(super) async fn commit(store: &RedisStore, commit: &Commit) -> Result<Commit
             Policy::Strict => "strict",
             Policy::LastWriteWins => "last",
         })
-        .arg(told)
+        .arg(entry)
+        .arg(event)
+        .arg(limit)
         .arg(u8::from(commit.delta.clear))
         .arg(reference);
     if let Some(renewal) = &commit.renewal {
@@ -187,8 +189,8 @@ pub(super) async fn commit(store: &RedisStore, commit: &Commit) -> Result<Commit
         b"committed" => {
             let version = Version::new(answer.number()?);
             let now = answer.timestamp()?;
-            let merged =
-                Hash::from_value(answer.take()).and_then(|hash| hash.into_session(here, now, commit.idle));
+            let merged = Values::from_value(answer.take())
+                .and_then(|values| values.into_session(here, now, commit.idle));
             Ok(Committed::Committed {
                 version,
                 at: now,
@@ -202,7 +204,8 @@ pub(super) async fn commit(store: &RedisStore, commit: &Commit) -> Result<Commit
             };
             let fields = answer.take();
             let now = answer.timestamp()?;
-            let session = Hash::from_value(fields).and_then(|hash| hash.into_session(at, now, commit.idle));
+            let session =
+                Values::from_value(fields).and_then(|values| values.into_session(at, now, commit.idle));
             let current = Box::new(session.ok_or_else(strange)?.record);
             let keys = names.into_iter().filter_map(|name| match name {
                 Value::BulkString(name) => FieldName::new(std::str::from_utf8(&name).ok()?).ok(),
@@ -215,7 +218,8 @@ pub(super) async fn commit(store: &RedisStore, commit: &Commit) -> Result<Commit
         b"behind" => {
             let fields = answer.take();
             let now = answer.timestamp()?;
-            let session = Hash::from_value(fields).and_then(|hash| hash.into_session(at, now, commit.idle));
+            let session =
+                Values::from_value(fields).and_then(|values| values.into_session(at, now, commit.idle));
             let current = Box::new(session.ok_or_else(strange)?.record);
             Ok(Committed::Behind { current, never: answer.word() == b"1" })
         }
@@ -262,7 +266,7 @@ pub(super) async fn end(store: &RedisStore, end: &End) -> Result<Finished> {
     match answer.word().as_slice() {
         b"ended" => {
             let now = answer.timestamp()?;
-            let fields = Hash::from_value(answer.take()).map_or_else(BTreeMap::new, Hash::into_fields);
+            let fields = Values::from_value(answer.take()).map_or_else(BTreeMap::new, Values::into_fields);
             Ok(Finished::Ended { at: now, event: end.event, fields })
         }
         // A session whose idle time ran out leaves no trace until a sweep finds it: that it is over is all that
@@ -296,7 +300,12 @@ impl Answer {
     }
 
     pub(super) fn number(&mut self) -> Result<u64> {
-        number(&self.word()).ok_or_else(strange)
+        match self.take() {
+            Value::Int(number) => u64::try_from(number).ok(),
+            Value::BulkString(text) => number(&text),
+            _ => None,
+        }
+        .ok_or_else(strange)
     }
 
     fn timestamp(&mut self) -> Result<Timestamp> {

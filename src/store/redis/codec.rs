@@ -13,47 +13,29 @@ use crate::{
     },
 };
 
-/// Names of the application's keys begin with this; all other fields are ours.
-const MARK: char = '.';
-
 /// The highest bit of a field's first six bytes; the rest is its version.
 const SECRET: u8 = 0x80;
 
-/// A hash as Redis sends it: name, value, name, value …
-pub(super) struct Hash(Vec<Value>);
+/// What becomes of a session is remembered in a hash, as Redis sends it: name, value, name, value …
+pub(super) struct Remembered(Vec<Value>);
 
-impl Hash {
+impl Remembered {
     pub(super) fn from_value(value: Value) -> Option<Self> {
-        let values = match value {
-            Value::Array(values) => values,
+        match value {
+            Value::Array(values) => Some(Self(values)),
             // In RESP3.
-            Value::Map(pairs) => pairs.into_iter().flat_map(<[Value; 2]>::from).collect(),
-            _ => return None,
-        };
-        let whole = values.len().is_multiple_of(2) && values.iter().all(|value| text(value).is_some());
-        whole.then_some(Self(values))
-    }
-
-    fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.0.as_chunks::<2>().0.iter().filter_map(|[name, value]| text(name).zip(text(value)))
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+            Value::Map(pairs) => Some(Self(pairs.into_iter().flat_map(<[Value; 2]>::from).collect())),
+            _ => None,
+        }
     }
 
     /// A field as it is.
     pub(super) fn get(&self, name: &[u8]) -> Option<&[u8]> {
-        self.pairs().find(|(field, _)| *field == name).map(|(_, value)| value)
+        let mut pairs = self.0.as_chunks::<2>().0.iter();
+        pairs.find(|[field, _]| text(field) == Some(name)).and_then(|[_, value]| text(value))
     }
 
-    /// The application's keys alone.
-    pub(super) fn into_fields(self) -> BTreeMap<FieldName, Field> {
-        self.pairs().filter_map(|(name, value)| field(name, value)).collect()
-    }
-
-    /// What [`Ended`] or successor an aftermath hash tells of.
-    pub(super) fn into_aftermath(self) -> Option<Aftermath> {
+    pub(super) fn aftermath(&self) -> Option<Aftermath> {
         match self.get(b"kind")? {
             b"moved" => {
                 let to: [u8; 32] = self.get(b"to")?.try_into().ok()?;
@@ -66,19 +48,51 @@ impl Hash {
             }
         }
     }
+}
+
+/// The values of a session's hash, in any order: each tells what it is. Without their names there is half as much
+/// to parse.
+pub(super) struct Values(Vec<Value>);
+
+impl Values {
+    pub(super) fn from_value(value: Value) -> Option<Self> {
+        match value {
+            Value::Array(values) if values.iter().all(|value| text(value).is_some()) => Some(Self(values)),
+            _ => None,
+        }
+    }
+
+    fn each(&self) -> impl Iterator<Item = Part<'_>> {
+        self.0.iter().filter_map(text).filter_map(Part::of)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The application's keys alone.
+    pub(super) fn into_fields(self) -> BTreeMap<FieldName, Field> {
+        let fields = self.each().filter_map(|part| match part {
+            Part::Field(field) => named(field),
+            _ => None,
+        });
+        fields.collect()
+    }
 
     /// The whole session. `None` if it is none of this schema's.
     pub(super) fn into_session(self, address: Address, now: Timestamp, ttl: Duration) -> Option<Session> {
         let (mut version, mut heads, mut meta) = (None, None, None);
-        let mut fields = BTreeMap::new();
-        for (name, value) in self.pairs() {
-            match name {
-                b"v" => version = number(value),
-                b"h" => heads = Heads::parse(value),
-                b"m" => meta = Meta::parse(value),
-                _ => fields.extend(field(name, value)),
+        let mut fields = Vec::with_capacity(self.0.len());
+        for part in self.each() {
+            match part {
+                Part::Field(field) => fields.extend(named(field)),
+                Part::Version(text) => version = number(text),
+                Part::Heads(bytes) => heads = Heads::parse(bytes),
+                Part::Meta(text) => meta = Meta::parse(text),
             }
         }
+        // All at once: one by one, each looks for its place.
+        let fields = BTreeMap::from_iter(fields);
         let (meta, deadline) = (meta?, meta?.deadline);
         let record = Record {
             address,
@@ -99,9 +113,40 @@ impl Hash {
         let predecessor = meta.predecessor.map(|(at, from)| (at, from.to_owned()));
         Some(Session { record, epoch: meta.epoch, predecessor })
     }
+
+    /// The field `h`.
+    #[cfg(feature = "audit")]
+    pub(super) fn heads(&self) -> Option<Heads<'_>> {
+        self.each().find_map(|part| match part {
+            Part::Heads(bytes) => Heads::parse(bytes),
+            _ => None,
+        })
+    }
 }
 
-/// The field `h`.
+/// What a value of a session's hash is.
+enum Part<'a> {
+    Version(&'a [u8]),
+    Heads(&'a [u8]),
+    Meta(&'a [u8]),
+    Field(&'a [u8]),
+}
+
+impl<'a> Part<'a> {
+    /// By its first byte. `None` for what only scripts read, or nobody knows.
+    fn of(value: &'a [u8]) -> Option<Self> {
+        match value {
+            [b'0'..=b'9', ..] => Some(Self::Version(value)),
+            [b'h', rest @ ..] => Some(Self::Heads(rest)),
+            [b'm', b' ', rest @ ..] => Some(Self::Meta(rest)),
+            // A version never grows so large that it begins with anything else.
+            [first, ..] if first & !SECRET < b' ' => Some(Self::Field(value)),
+            _ => None,
+        }
+    }
+}
+
+/// The field `h`, without its first byte.
 pub(super) struct Heads<'a> {
     pub(super) last: EventId,
     /// Tails of the last events, this one's included.
@@ -110,6 +155,12 @@ pub(super) struct Heads<'a> {
 }
 
 impl<'a> Heads<'a> {
+    /// Of the field as it is.
+    #[cfg(feature = "audit")]
+    pub(super) fn of_field(field: &'a [u8]) -> Option<Self> {
+        field.strip_prefix(b"h").and_then(Self::parse)
+    }
+
     pub(super) fn parse(text: &'a [u8]) -> Option<Self> {
         let (first, recent) = text.split_first_chunk::<8>()?;
         let last = recent.last_chunk::<8>()?;
@@ -121,7 +172,7 @@ impl<'a> Heads<'a> {
     }
 }
 
-/// The field `m`, see `scripts/meta.lua`.
+/// The field `m`, see `scripts/meta.lua`, without its first word.
 #[derive(Clone, Copy)]
 struct Meta<'a> {
     epoch: u64,
@@ -202,18 +253,24 @@ fn text(value: &Value) -> Option<&[u8]> {
     }
 }
 
-fn field(name: &[u8], value: &[u8]) -> Option<(FieldName, Field)> {
-    let name = std::str::from_utf8(name).ok()?.strip_prefix(MARK)?;
-    let name = FieldName::new(name).ok()?;
-    let ([a, b, c, d, e, f], json) = value.split_first_chunk::<6>()?;
+/// A key and its value: six bytes of version, one of how long the name is, the name, JSON.
+fn named(field: &[u8]) -> Option<(FieldName, Field)> {
+    let ([a, b, c, d, e, f, length], rest) = field.split_first_chunk::<7>()?;
     let version = u64::from_be_bytes([0, 0, a & !SECRET, *b, *c, *d, *e, *f]);
-    let value = match std::str::from_utf8(json) {
-        Ok(text) => Json::from_text(text),
+    let (name, value) = match std::str::from_utf8(rest) {
+        Ok(text) => {
+            let (name, json) = text.split_at_checked(usize::from(*length))?;
+            (name, Json::from_text(json))
+        }
         // This was not written by us. It stays a value that nobody can decode, under its key. Not the way for
         // all of them: it goes byte by byte, a third of the instructions of a load of 8 KB.
-        Err(_) => Json::from_text(String::from_utf8_lossy(json)),
+        Err(_) => {
+            let (name, json) = rest.split_at_checked(usize::from(*length))?;
+            (std::str::from_utf8(name).ok()?, Json::from_text(String::from_utf8_lossy(json)))
+        }
     };
-    Some((name, Field { version: Version::new(version), secret: a & SECRET != 0, value }))
+    let field = Field { version: Version::new(version), secret: a & SECRET != 0, value };
+    Some((FieldName::new(name).ok()?, field))
 }
 
 /// A delta as the scripts take it: mode, name, flag and value. Several operations on one key follow one

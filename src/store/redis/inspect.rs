@@ -6,7 +6,7 @@ use redis::Value;
 
 use super::{
     RedisStore,
-    codec::{Aftermath, Hash, Heads, number},
+    codec::{Aftermath, Heads, Remembered, Values, number},
 };
 use crate::{
     clock::Timestamp,
@@ -44,30 +44,29 @@ impl RedisStore {
         let mut here = at;
         for _ in 0..MAX_MOVES {
             let hash = self.keys.hash(&here.reference);
-            let session = self.hash(&self.keys.session(here.shard, &hash)).await?;
+            let key = self.keys.session(here.shard, &hash);
+            let session: Value = self.connection.query(redis::cmd("HVALS").arg(key)).await?;
+            let session = Values::from_value(session).ok_or_else(|| strange("HVALS answered no values"))?;
             if !session.is_empty() {
-                let recent = session.get(b"h").and_then(Heads::parse).map(|heads| heads.recent.to_vec());
-                let recent = recent.unwrap_or_default();
+                let recent = session.heads().map(|heads| heads.recent.to_vec()).unwrap_or_default();
                 let session = session.into_session(here, Timestamp::default(), Duration::ZERO);
                 let Some(session) = session else {
-                    return Err(Error::msg(ErrorKind::Corrupt, "a session in Redis can't be decoded"));
+                    return Err(strange("a session in Redis can't be decoded"));
                 };
                 return Ok(Seen::Alive(Box::new(Alive { record: session.record, recent })));
             }
-            let aftermath = self.hash(&self.keys.aftermath(here.shard, &hash)).await?;
+            let key = self.keys.aftermath(here.shard, &hash);
+            let aftermath: Value = self.connection.query(redis::cmd("HGETALL").arg(key)).await?;
+            let aftermath =
+                Remembered::from_value(aftermath).ok_or_else(|| strange("HGETALL answered no hash"))?;
             let by = aftermath.get(b"by").and_then(|by| by.try_into().ok()).map(EventId::from_bytes);
-            match aftermath.into_aftermath() {
+            match aftermath.aftermath() {
                 None => return Ok(Seen::Nothing),
                 Some(Aftermath::Ended(_)) => return Ok(Seen::Ended { by }),
                 Some(Aftermath::Moved { to, .. }) => here = Address { reference: to, ..here },
             }
         }
         Ok(Seen::Nothing)
-    }
-
-    async fn hash(&self, key: &str) -> Result<Hash> {
-        let value: Value = self.connection.query(redis::cmd("HGETALL").arg(key)).await?;
-        Hash::from_value(value).ok_or_else(|| Error::msg(ErrorKind::Corrupt, "HGETALL answered no hash"))
     }
 
     /// Redis' clock.
@@ -98,7 +97,11 @@ impl RedisStore {
         type Fields = (Option<Vec<u8>>, Option<Vec<u8>>);
         let (version, heads): Fields =
             self.connection.query(redis::cmd("HMGET").arg(key).arg("v").arg("h")).await?;
-        let head = heads.as_deref().and_then(Heads::parse).map(|heads| heads.last);
+        let head = heads.as_deref().and_then(Heads::of_field).map(|heads| heads.last);
         Ok(version.and_then(|version| number(&version)).zip(head))
     }
+}
+
+fn strange(text: &'static str) -> Error {
+    Error::msg(ErrorKind::Corrupt, text)
 }

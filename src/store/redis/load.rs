@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use redis::Value;
+use redis::{Cmd, Pipeline, Value};
 
 use super::{
     RedisStore,
     change::shorten_grace,
-    codec::{Aftermath, Hash, Session},
+    codec::{Aftermath, Remembered, Session, Values},
 };
 use crate::{
     clock::{Timestamp, millis},
@@ -20,15 +20,18 @@ use crate::{
 /// Longer than any grace: after that the old token is of no interest any more.
 const RECENTLY: Duration = Duration::from_secs(60);
 
+/// What `PTTL` says of a key that lives for ever.
+const NO_END: i64 = -1;
+
 /// A renewal leads to a session that may have been renewed since, but not for ever.
 const MAX_MOVES: usize = 8;
 
 pub(super) async fn load(store: &RedisStore, at: Address, touch: Touch, idle: Duration) -> Result<Loaded> {
     let mut here = at;
     for _ in 0..MAX_MOVES {
-        let (session, now) = fetch(store, here, touch, idle).await?;
-        let Some((session, epoch)) = session else {
-            match aftermath(store, here).await? {
+        let Some((session, epoch, now)) = fetch(store, here, touch, idle).await? else {
+            let (aftermath, now) = aftermath(store, here).await?;
+            match aftermath {
                 Some(Aftermath::Moved { to, until }) => {
                     let successor = Address { reference: to, ..here };
                     if now >= until {
@@ -63,48 +66,74 @@ pub(super) async fn load(store: &RedisStore, at: Address, touch: Touch, idle: Du
     Ok(Loaded::Missing)
 }
 
-/// `HGETALL session`, `PEXPIRE session idle` (or `PTTL`), `GET epoch`, `TIME`: no script, since a
-/// script costs three times the server's time for the same.
+/// A session and its shard's epoch, and Redis' clock when they were read. Nothing where there is none, or none that
+/// can be decoded.
+///
+/// `HVALS session`, `PEXPIRE session idle` (or `PTTL`), `PEXPIRETIME session`, `GET epoch`: no script, since a script
+/// costs three times the server's time for the same. What the clock says follows from when the session expires and
+/// how long that is from now: one number to parse, where `TIME` answers an array.
 async fn fetch(
     store: &RedisStore,
     at: Address,
     touch: Touch,
     idle: Duration,
-) -> Result<(Option<(Session, u64)>, Timestamp)> {
+) -> Result<Option<(Session, u64, Timestamp)>> {
     let hash = store.keys.hash(&at.reference);
     let key = store.keys.session(at.shard, &hash);
-    let mut pipe = redis::pipe();
-    pipe.cmd("HGETALL").arg(&key);
+    let mut pipe = Pipeline::with_capacity(4);
+    pipe.add_command(keyed("HVALS", &key));
     match touch {
-        Touch::Refresh => pipe.cmd("PEXPIRE").arg(&key).arg(millis(idle)),
-        Touch::Peek => pipe.cmd("PTTL").arg(&key),
+        Touch::Refresh => {
+            let mut expire = keyed("PEXPIRE", &key);
+            expire.arg(millis(idle));
+            pipe.add_command(expire)
+        }
+        Touch::Peek => pipe.add_command(keyed("PTTL", &key)),
     };
-    pipe.cmd("GET").arg(store.keys.epoch(at.shard));
-    pipe.cmd("TIME");
-    let (hash, ttl, epoch, time): (Value, i64, Option<u64>, (u64, u64)) =
+    pipe.add_command(keyed("PEXPIRETIME", &key));
+    pipe.add_command(keyed("GET", &store.keys.epoch(at.shard)));
+    let (values, left, ends, epoch): (Value, i64, i64, Option<u64>) =
         store.connection.pipeline(&pipe).await?;
-    let now = Timestamp::from_millis(time.0 * 1000 + time.1 / 1000);
-    let hash =
-        Hash::from_value(hash).ok_or_else(|| Error::msg(ErrorKind::Corrupt, "HGETALL answered no hash"))?;
-    if hash.is_empty() {
-        return Ok((None, now));
+    let values = Values::from_value(values)
+        .ok_or_else(|| Error::msg(ErrorKind::Corrupt, "HVALS answered no values"))?;
+    if values.is_empty() {
+        return Ok(None);
     }
-    let ttl = match touch {
-        Touch::Refresh => idle,
-        Touch::Peek => Duration::from_millis(u64::try_from(ttl).unwrap_or(0)),
+    let (left, ends) = match (touch, u64::try_from(left), u64::try_from(ends)) {
+        // It set the time: 1, or 0 where the key ran out between the commands.
+        (Touch::Refresh, Ok(1), Ok(ends)) => (millis(idle), ends),
+        (Touch::Peek, Ok(left), Ok(ends)) => (left, ends),
+        // Somebody took its end away: it gets one again.
+        (Touch::Peek, ..) if left == NO_END => {
+            return Box::pin(fetch(store, at, Touch::Refresh, idle)).await;
+        }
+        _ => return Ok(None),
     };
-    let session = hash.into_session(at, now, ttl);
+    let now = Timestamp::from_millis(ends.saturating_sub(left));
+    let session = values.into_session(at, now, Duration::from_millis(left));
     if session.is_none() {
         // Neither used nor adopted: the visitor goes on without a session.
         tracing::error!(session = %at.reference, "a session that can't be decoded");
     }
-    Ok((session.map(|session| (session, epoch.unwrap_or(0))), now))
+    Ok(session.map(|session| (session, epoch.unwrap_or(0), now)))
 }
 
-async fn aftermath(store: &RedisStore, at: Address) -> Result<Option<Aftermath>> {
-    let key = store.keys.aftermath(at.shard, &store.keys.hash(&at.reference));
-    let hash: Value = store.connection.query(redis::cmd("HGETALL").arg(key)).await?;
-    Ok(Hash::from_value(hash).and_then(Hash::into_aftermath))
+/// A command in one piece of memory, which need not grow.
+fn keyed(name: &str, key: &str) -> Cmd {
+    const NUMBER: usize = 20;
+    let mut command = Cmd::with_capacity(3, name.len() + key.len() + NUMBER);
+    command.arg(name).arg(key);
+    command
+}
+
+/// What became of a session that is not there, and Redis' clock.
+async fn aftermath(store: &RedisStore, at: Address) -> Result<(Option<Aftermath>, Timestamp)> {
+    let mut pipe = redis::pipe();
+    pipe.cmd("HGETALL").arg(store.keys.aftermath(at.shard, &store.keys.hash(&at.reference)));
+    pipe.cmd("TIME");
+    let (hash, time): (Value, (u64, u64)) = store.connection.pipeline(&pipe).await?;
+    let now = Timestamp::from_millis(time.0 * 1000 + time.1 / 1000);
+    Ok((Remembered::from_value(hash).and_then(|hash| hash.aftermath()), now))
 }
 
 /// The session's time is up, though its key is still there.

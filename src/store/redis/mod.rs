@@ -24,22 +24,25 @@
 //! A session's fields:
 //!
 //! * `v`, its version.
-//! * `h`, the first 8 bytes of the last event's id, and then the last 8 bytes of each of the last 32 and those of the
-//!   last ten seconds, 256 at most, in their order. `mark`, where there were more than 32, says when it was cut.
-//! * `m`, words with a space between each two, `-` for what is not known: epoch, deadline, created (ms), idle class,
-//!   authenticated at (ms), handle, renewed at (ms), the hash in its key before that, how many bytes the user and the
-//!   method have; then user, method and device, one behind the other.
-//! * `.name` for each key: six bytes of the version at which it changed (the first bit: secret), then the value as
-//!   JSON. `.:pending` is ours: who passed the first of two factors, in a session of nobody's whose token has the class
-//!   for that.
+//! * `h`, an `h`, the first 8 bytes of the last event's id, and then the last 8 bytes of each of the last 32 and those of
+//!   the last ten seconds, 256 at most, in their order. `mark`, where there were more than 32, says when it was cut.
+//! * `m`, an `m` and words with a space between each two, `-` for what is not known: epoch, deadline, created (ms), idle
+//!   class, authenticated at (ms), handle, renewed at (ms), the hash in its key before that, how many bytes the user and
+//!   the method have; then user, method and device, one behind the other.
+//! * `.name` for each key: six bytes of the version at which it changed (the first bit: secret), one byte of how long
+//!   the name is, the name, and the value as JSON. `.:pending` is ours: who passed the first of two factors, in a session
+//!   of nobody's whose token has the class for that.
+//!
+//! Each value tells by its first byte what it is, so that a load asks for the values alone and not for the names of the
+//! fields: of what a load costs beside the round trip, more than half was one value or name more to parse.
 //!
 //! # What it asks
 //!
 //! | | commands | round trips |
 //! |---|---|---|
-//! | load | `HGETALL`, `PEXPIRE`, `GET`, `TIME` in one pipeline | 1 |
+//! | load | `HVALS`, `PEXPIRE`, `PEXPIRETIME`, `GET` in one pipeline | 1 |
 //! | load by a route that peeks | `PTTL` in place of `PEXPIRE`, which a commit leaves out as well | 1 |
-//! | load of a session that is not there | and `HGETALL` of what became of it | 2 |
+//! | load of a session that is not there | and `HGETALL` of what became of it, `TIME` in one pipeline | 2 |
 //! | create, commit, renew, end | `EVALSHA` | 1 |
 //! | sign in, without an old session | `EVALSHA` create | 1 |
 //! | sign in | `HGET` generation, `EVALSHA` end of the old session, `EVALSHA` create of the new | 3 |
@@ -198,16 +201,19 @@ impl RedisStore {
 
     /// What trail and watchers are told, as `scripts/tell.lua` takes it: empty where there are neither.
     fn told<'a>(&self, describe: impl FnOnce() -> Payload<'a>) -> String {
-        match (&self.events, self.trail.on) {
-            (None, false) => String::new(),
-            (None, true) => self.trail.entry(describe()),
-            (Some(_), audit) => {
-                let payload = describe();
-                let told = Told::of(&payload).to_json();
-                let entry = if audit { self.trail.entry(payload) } else { String::new() };
-                format!("E{told}\n{entry}")
-            }
+        let (entry, event) = self.entry_and_event(describe);
+        if event.is_empty() { entry } else { format!("E{event}\n{entry}") }
+    }
+
+    /// The same in two.
+    fn entry_and_event<'a>(&self, describe: impl FnOnce() -> Payload<'a>) -> (String, String) {
+        if self.events.is_none() && !self.trail.on {
+            return Default::default();
         }
+        let payload = describe();
+        let event = self.events.as_ref().map(|_| Told::of(&payload).to_json());
+        let entry = self.trail.on.then(|| self.trail.entry(payload));
+        (entry.unwrap_or_default(), event.unwrap_or_default())
     }
 }
 

@@ -35,13 +35,13 @@ impl Trail {
         }
     }
 
-    /// What is told of a change that the trail may leave out, or that is refused, when too much waits already.
-    pub(super) fn limited(&self, shards: ShardCount, told: String) -> String {
+    /// How much may wait before a change is left out or refused, as `scripts/commit.lua` takes it.
+    pub(super) fn limit(&self, shards: ShardCount) -> String {
         let then = match self.overflow {
-            _ if !self.on => return told,
+            _ if !self.on => return String::new(),
             AuditOverflow::Shed => 's',
             AuditOverflow::Block => 'b',
         };
-        format!("{then}{} {told}", self.budget / u64::from(shards.get()))
+        format!("{then}{}", self.budget / u64::from(shards.get()))
     }
 }

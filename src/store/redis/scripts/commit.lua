@@ -7,42 +7,40 @@
 --       8 of a renewal, where somebody is signed in: the user's index (see index.lua)
 -- ARGV  1 event id (16 bytes)   2 base version   3 base head (16 bytes)
 --       4 idle timeout, ms, or '' where it goes on running
---       5 policy: merge, strict, last     6 what is told, see tell.lua   7 '1' removes every key first
---       8 the new ref (32 bytes) of a renewal, or ''
---       of a renewal only: 9 its grace, ms   10 hash in the session's key   11 how long to remember, ms
---         12 the absolute lifetime, ms, that a sign-in anew starts again, or ''
---         13 the user who signed in anew     14 by which method, or ''
---         15 the hash in the new key, space, the new ref as text   16 the same of the key that it leaves
---       an entry that begins with {"names_only":true is told no results of operations. In front of one that
---         may be left out stand how many bytes the stream may take, and a space; and in front of that 's', if
---         it is then left out and counted, or 'b', if nothing is changed then
+--       5 policy: merge, strict, last     6, 7 entry and event that are told, see tell.lua
+--       8 how many bytes the stream may take before the entry is left out, or ''; in front of that 's', if it is
+--         then counted, or 'b', if nothing is changed then
+--       9 '1' removes every key first     10 the new ref (32 bytes) of a renewal, or ''
+--       of a renewal only: 11 its grace, ms   12 hash in the session's key   13 how long to remember, ms
+--         14 the absolute lifetime, ms, that a sign-in anew starts again, or ''
+--         15 the user who signed in anew     16 by which method, or ''
+--         17 the hash in the new key, space, the new ref as text   18 the same of the key that it leaves
+--       an entry that begins with {"names_only":true is told no results of operations
 --       then for each change three: mode, name, and flag with value as in create.lua ('' to remove)
 --         s set, d remove: not watched; S set, D remove: read before, was there; T, E: was not there
 --         + add a number, > keep the greater, a put into a set, r take out of it; p push: 'cap:element'
 -- Answers
---       {'committed', version, ms, fields or false}   fields where they may differ from what is known
---       {'conflict', names, fields, ms}               nothing changed; no names: the whole session
+--       {'committed', version, ms, values or false}   values where they may differ from what is known
+--       {'conflict', names, values, ms}               nothing changed; no names: the whole session
 --       {'gone', reason, ms, device}                  nothing changed
 --       {'moved', ref}                                nothing changed
---       {'behind', fields, ms, '1' or '0'}            nothing changed; '1': nor by this event in the last 10 s
+--       {'behind', values, ms, '1' or '0'}            nothing changed; '1': nor by this event in the last 10 s
 --       {'taken'}                                     nothing changed; a renewal's address is in use
 --       {'full'}                                      nothing changed; the audit stream takes no more
 local session = KEYS[1]
 local event, base, policy = ARGV[1], tonumber(ARGV[2]), ARGV[5]
 local tail = string.sub(event, 9)
-local renewal = ARGV[8] ~= ''
-local FIRST = renewal and 17 or 9
-local overflow, budget, limited = string.match(ARGV[6], '^([sb])(%d+) (.*)$')
-local text = limited or ARGV[6]
--- Where the entry begins, and at its beginning, where no value of a visitor's can stand, what it tells.
-local begin = string.byte(text) == 69 and string.find(text, '\n', 1, true) + 1 or 1
-local tells = string.sub(text, begin, begin + 17) ~= '{"names_only":true'
+local renewal = ARGV[10] ~= ''
+local FIRST = renewal and 19 or 11
+local entry = ARGV[6]
 
 -- The place of an event in `recent`, counted from 1, or nil.
 local function place_of(recent, wanted)
-  for i = 1, #recent, 8 do
-    if string.sub(recent, i, i + 7) == wanted then return (i + 7) / 8 end
-  end
+  local at = 0
+  repeat
+    at = string.find(recent, wanted, at + 1, true)
+  until not at or at % 8 == 1
+  return at and (at + 7) / 8
 end
 
 -- The version in a field's first six bytes. The highest bit marks a secret.
@@ -51,8 +49,8 @@ local function version_of(field)
   return ((((a % 128 * 256 + b) * 256 + c) * 256 + d) * 256 + e) * 256 + f
 end
 
-local function committed(version, now, fields)
-  return {'committed', string.format('%.0f', version), now, fields}
+local function committed(version, now, values)
+  return {'committed', version, now, values}
 end
 
 -- The elements of a JSON array as they are written, or nil where it is none.
@@ -122,16 +120,15 @@ end
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local at = string.format('%.0f', now)
 
 local was = redis.call('HMGET', session, 'v', 'h', 'm')
 if not was[1] then
   if renewal then
     local new = redis.call('HMGET', KEYS[6], 'v', 'h')
-    local known = new[1] and string.sub(new[2], 9)
+    local known = new[1] and recent_of(new[2])
     local place = known and place_of(known, tail)
     if place then
-      return committed(new[1] - (#known / 8 - place), at, redis.call('HGETALL', KEYS[6]))
+      return committed(new[1] - (#known / 8 - place), now, redis.call('HVALS', KEYS[6]))
     end
   end
   local x = redis.call('HMGET', KEYS[2], 'kind', 'to', 'reason', 'at', 'device', 'until')
@@ -141,7 +138,7 @@ if not was[1] then
   end
   return {'gone', x[3] or 'unknown', x[4] or '', x[5] or ''}
 end
-local epoch, deadline = string.match(was[3], '^(%d+) (%d+) ')
+local epoch, deadline = string.match(was[3], '^m (%d+) (%d+) ')
 if tonumber(epoch) < tonumber(redis.call('GET', KEYS[3]) or '0') then
   return {'gone', 'epoch', '', ''}
 end
@@ -149,23 +146,24 @@ if now >= tonumber(deadline) then
   return {'gone', 'absolute', deadline, ''}
 end
 
-local current, head, recent = tonumber(was[1]), head_of(was[2]), string.sub(was[2], 9)
+local current, heads, head = tonumber(was[1]), was[2], head_of(was[2])
 local function conflict(names)
-  return {'conflict', names, redis.call('HGETALL', session), at}
+  return {'conflict', names, redis.call('HVALS', session), now}
 end
 local merges = not (current == base and head == ARGV[3])
 local names = {}
 if merges then
+  local recent = recent_of(heads)
   local known = #recent / 8
   local place = place_of(recent, tail)
   if place then
-    return committed(current - (known - place), at, redis.call('HGETALL', session))
+    return committed(current - (known - place), now, redis.call('HVALS', session))
   end
   if base >= current then return conflict({}) end
   place = known - (current - base)
   if place < 1 then
     -- As long as `recent` is not full, it holds every event of the last ten seconds.
-    return {'behind', redis.call('HGETALL', session), at, known < 256 and '1' or '0'}
+    return {'behind', redis.call('HVALS', session), now, known < 256 and '1' or '0'}
   end
   if string.sub(recent, place * 8 - 7, place * 8) ~= string.sub(ARGV[3], 9) then
     return conflict({})
@@ -190,7 +188,8 @@ end
 local version = current + 1
 local high, low = math.floor(version / 4294967296), version % 4294967296
 local plain, secret = struct.pack('>I2I4', high, low), nil
-local set, remove, results, told = {'v', string.format('%.0f', version)}, {}, nil, nil
+local counted = string.format('%.0f', version)
+local set, remove, results, told = {'v', counted}, {}, nil, nil
 for i = FIRST, #ARGV, 3 do
   local mode, name, flagged = ARGV[i], '.' .. ARGV[i + 1], ARGV[i + 2]
   local value
@@ -200,8 +199,8 @@ for i = FIRST, #ARGV, 3 do
     results = results or {}
     value = results[name]
     if value == nil then
-      value = ARGV[7] ~= '1' and redis.call('HGET', session, name)
-      value = value and string.sub(value, 7)
+      value = ARGV[9] ~= '1' and redis.call('HGET', session, name)
+      value = value and value_of(value, ARGV[i + 1])
     end
     value = operate(mode, value, string.sub(flagged, 2))
     if value == nil then
@@ -212,7 +211,7 @@ for i = FIRST, #ARGV, 3 do
     -- Of several operations on one key, the last one's result is told.
     if ARGV[i + 4] == ARGV[i + 1] then
       name = nil
-    elseif tells and value and string.byte(flagged) == 0 then
+    elseif value and string.byte(flagged) == 0 then
       told = told or {}
       told[#told + 1] = name
       told[#told + 1] = value
@@ -225,67 +224,69 @@ for i = FIRST, #ARGV, 3 do
       stamp = secret
     end
     set[#set + 1] = name
-    set[#set + 1] = stamp .. value
+    set[#set + 1] = stamp .. named(ARGV[i + 1]) .. value
   elseif name then
     remove[#remove + 1] = name
   end
 end
 if #names > 0 then return conflict(names) end
 if renewal and redis.call('EXISTS', KEYS[6]) == 1 then return {'taken'} end
-local anew = renewal and ARGV[12] ~= ''
+local anew = renewal and ARGV[14] ~= ''
 local before = renewal and meta_of(was[3])
 local handle = renewal and before.handle
 local listed = KEYS[8] and handle and redis.call('HMGET', KEYS[8], handle, 'rev')
 
 -- Fewer entries are not even measured: that is what waits while PostgreSQL keeps up.
-local full = overflow and redis.call('XLEN', KEYS[4]) >= 128
-  and redis.call('MEMORY', 'USAGE', KEYS[4]) >= tonumber(budget)
-if full and overflow == 'b' then return {'full'} end
+local full = ARGV[8] ~= '' and redis.call('XLEN', KEYS[4]) >= 128
+  and redis.call('MEMORY', 'USAGE', KEYS[4]) >= tonumber(string.sub(ARGV[8], 2))
+if full and string.byte(ARGV[8]) == 98 then return {'full'} end
 if full then
+  local at = string.format('%.0f', now)
   redis.call('HINCRBY', KEYS[7], 'changes', 1)
   redis.call('HSETNX', KEYS[7], 'since', at)
   redis.call('HSET', KEYS[7], 'until', at)
   -- Who watches is told all the same.
-  text = string.sub(text, 1, begin - 1)
+  entry = ''
 end
+-- At the entry's beginning no value of a visitor's can stand.
+if told and string.sub(entry, 1, 18) == '{"names_only":true' then told = nil end
 
 -- The audit entry is the first write: a script that fails here has changed nothing.
-tell(KEYS[4], KEYS[5], string.format('%.0f', version), head, text, unpack(told or {}))
-if ARGV[7] == '1' then
+tell(KEYS[4], KEYS[5], counted, head, entry, ARGV[7], unpack(told or {}))
+if ARGV[9] == '1' then
   for _, name in ipairs(redis.call('HKEYS', session)) do
     if string.byte(name) == 46 then redis.call('HDEL', session, name) end
   end
 end
 -- The last 32 events are remembered, and those of the last ten seconds up to 256: `mark` says when
 -- `recent` was last cut and how many it had then, all of them older than that.
-recent = recent .. tail
-local known = #recent / 8
+local known = (#heads - 9) / 8 + 1
+local drop = 0
 if known > 32 then
-  local since, old = string.match(redis.call('HGET', session, 'mark') or '', '^(%d+) (%d+)$')
-  local drop = 0
+  local since, old = string.match(redis.call('HGET', session, 'mark') or '', '^~(%d+) (%d+)$')
   if not since then
-    since, old = at, known
+    since, old = now, known
   elseif now - since > 10000 then
     drop = math.min(old, known - 32)
-    since, old = at, known - drop
+    since, old = now, known - drop
   elseif known > 256 then
     drop = 1
     old = math.max(0, old - 1)
   end
-  recent = string.sub(recent, drop * 8 + 1)
   set[#set + 1] = 'mark'
-  set[#set + 1] = string.format('%s %d', since, old)
+  set[#set + 1] = string.format('~%.0f %d', since, old)
 end
 set[#set + 1] = 'h'
-set[#set + 1] = string.sub(event, 1, 8) .. recent
+set[#set + 1] = 'h' .. string.sub(event, 1, 8) .. string.sub(heads, 10 + drop * 8) .. tail
+local at = renewal and string.format('%.0f', now)
 local after = renewal and meta_of(was[3])
 if anew then
-  after.deadline, after.user, after.method = string.format('%.0f', now + ARGV[12]), ARGV[13], ARGV[14]
+  after.deadline, after.user, after.method = string.format('%.0f', now + ARGV[14]), ARGV[15], ARGV[16]
   after.auth_at = at
   -- Nobody follows from the token before.
   after.from, after.renewed = nil, nil
 elseif renewal then
-  after.from, after.renewed = ARGV[10], at
+  after.from, after.renewed = ARGV[12], at
 end
 if renewal then
   set[#set + 1] = 'm'
@@ -296,31 +297,31 @@ if #remove > 0 then redis.call('HDEL', session, unpack(remove)) end
 if ARGV[4] ~= '' then redis.call('PEXPIRE', session, ARGV[4]) end
 if renewal then
   redis.call('RENAME', session, KEYS[6])
-  redis.call('ZREM', KEYS[7], due_name(ARGV[16], before.deadline, handle, before.user))
+  redis.call('ZREM', KEYS[7], due_name(ARGV[18], before.deadline, handle, before.user))
   -- Where the idle time goes on running, the sweep is asked to look at once, and finds how long that is.
   local due_at = math.min(now + (tonumber(ARGV[4]) or 0), tonumber(after.deadline))
-  redis.call('ZADD', KEYS[7], string.format('%.0f', due_at), due_name(ARGV[15], after.deadline, handle, after.user))
+  redis.call('ZADD', KEYS[7], string.format('%.0f', due_at), due_name(ARGV[17], after.deadline, handle, after.user))
   if anew then
     redis.call('HSET', KEYS[2], 'kind', 'ended', 'reason', 'replaced', 'at', at, 'by', event)
   else
-    local grace = string.format('%.0f', now + ARGV[9])
-    redis.call('HSET', KEYS[2], 'kind', 'moved', 'to', ARGV[8], 'until', grace)
+    local grace = string.format('%.0f', now + ARGV[11])
+    redis.call('HSET', KEYS[2], 'kind', 'moved', 'to', ARGV[10], 'until', grace)
   end
-  redis.call('PEXPIRE', KEYS[2], ARGV[11])
+  redis.call('PEXPIRE', KEYS[2], ARGV[13])
 end
 -- Its entry in the user's index moves along, under the same handle.
 local rest = listed and listed[1] and string.match(listed[1], '^%S+ %S+ (.*)$')
 if rest and anew then
   local began, told = string.match(rest, '^(%d+ %d+ %d+ %d+) %d+ %d+ (.*)$')
   told = cjson.decode(told)
-  told.method = ARGV[14] ~= '' and ARGV[14] or nil
-  rest = string.format('%s %.0f %s %s', began, now + ARGV[12], at, cjson.encode(told))
+  told.method = ARGV[16] ~= '' and ARGV[16] or nil
+  rest = string.format('%s %.0f %s %s', began, now + ARGV[14], at, cjson.encode(told))
 end
 if rest then
-  redis.call('HSET', KEYS[8], handle, ARGV[15] .. ' ' .. rest,
+  redis.call('HSET', KEYS[8], handle, ARGV[17] .. ' ' .. rest,
     'rev', string.format('%.0f', (listed[2] or 0) + 1))
-  if anew and redis.call('PTTL', KEYS[8]) < tonumber(ARGV[12]) then
-    redis.call('PEXPIRE', KEYS[8], ARGV[12])
+  if anew and redis.call('PTTL', KEYS[8]) < tonumber(ARGV[14]) then
+    redis.call('PEXPIRE', KEYS[8], ARGV[14])
   end
 end
-return committed(version, at, merges and redis.call('HGETALL', KEYS[6]))
+return committed(version, now, merges and redis.call('HVALS', KEYS[6]))

@@ -7,7 +7,7 @@
 -- ARGV  1 event id (16 bytes)
 -- Answers  1 it is there   0 it is not: a failover has lost it
 local tail = string.sub(ARGV[1], 9)
-local recent = string.sub(redis.call('HGET', KEYS[1], 'h') or '', 9)
+local recent = string.sub(redis.call('HGET', KEYS[1], 'h') or '', 10)
 local there = redis.call('HGET', KEYS[2], 'by') == ARGV[1]
 for i = 1, #recent, 8 do
   there = there or string.sub(recent, i, i + 7) == tail

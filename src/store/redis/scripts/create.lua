@@ -29,7 +29,7 @@ if signs_in then first = 19 + 3 * ARGV[18] end
 
 if redis.call('EXISTS', session) == 1 then
   local was = redis.call('HMGET', session, 'v', 'h', 'm')
-  if was[2] and tonumber(was[1]) * 8 + 8 == #was[2] and string.sub(was[2], 9, 16) == tail then
+  if was[2] and tonumber(was[1]) * 8 == #recent_of(was[2]) and string.sub(recent_of(was[2]), 1, 8) == tail then
     return {'created', meta_of(was[3]).created}
   end
   return {'taken'}
@@ -77,7 +77,7 @@ if listed and ARGV[14] ~= '' then
   end
 end
 
-tell(KEYS[4], KEYS[5], '1', ARGV[9], ARGV[8])
+tell(KEYS[4], KEYS[5], '1', ARGV[9], apart(ARGV[8]))
 for _, victim in ipairs(victims) do tell_end(KEYS[4], KEYS[5], victim.was, victim.payload) end
 local deadline = string.format('%.0f', now + ARGV[3])
 local begun = {
@@ -85,11 +85,11 @@ local begun = {
   auth_at = signs_in and at, method = signs_in and ARGV[6] or '', handle = listed and ARGV[11],
   device = ARGV[7],
 }
-local fields = {'v', '1', 'h', event, 'm', meta(begun)}
+local fields = {'v', '1', 'h', 'h' .. event, 'm', meta(begun)}
 for i = first, #ARGV, 2 do
-  local flagged = ARGV[i + 1]
-  fields[#fields + 1] = '.' .. ARGV[i]
-  fields[#fields + 1] = string.sub(flagged, 1, 1) .. '\0\0\0\0\1' .. string.sub(flagged, 2)
+  local name, flagged = ARGV[i], ARGV[i + 1]
+  fields[#fields + 1] = '.' .. name
+  fields[#fields + 1] = string.sub(flagged, 1, 1) .. '\0\0\0\0\1' .. named(name) .. string.sub(flagged, 2)
 end
 redis.call('HSET', session, unpack(fields))
 redis.call('PEXPIRE', session, ARGV[2])

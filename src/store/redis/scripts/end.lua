@@ -8,7 +8,7 @@
 --       5 '1' keeps the fields for a minute and answers them, unless the session's time was up
 --       6 hash in the session's key, space, ref
 -- Answers
---       {'ended', ms, fields or false}   this call ended it; also if its first reply was lost
+--       {'ended', ms, values or false}   this call ended it; also if its first reply was lost
 --       {'gone', reason, ms, device}     it was over before; nothing is changed
 --       {'moved', ref}                   it was renewed; nothing is changed
 local session, aftermath, remains = KEYS[1], KEYS[2], KEYS[5]
@@ -19,7 +19,7 @@ if not was[1] then
   local x = redis.call('HMGET', aftermath, 'kind', 'to', 'reason', 'at', 'device', 'by')
   if x[1] == 'moved' then return {'moved', x[2]} end
   if x[6] == ARGV[1] then
-    return {'ended', x[4], keep and redis.call('HGETALL', remains)}
+    return {'ended', x[4], keep and redis.call('HVALS', remains)}
   end
   return {'gone', x[3] or 'unknown', x[4] or '', x[5] or ''}
 end
@@ -33,9 +33,9 @@ end
 if keep and now >= tonumber(known.deadline) then
   return {'gone', 'absolute', known.deadline, ''}
 end
-local fields = keep and redis.call('HGETALL', session)
+local fields = keep and redis.call('HVALS', session)
 
-tell(KEYS[3], KEYS[4], string.format('%.0f', was[1] + 1), head_of(was[2]), ARGV[3])
+tell(KEYS[3], KEYS[4], string.format('%.0f', was[1] + 1), head_of(was[2]), apart(ARGV[3]))
 redis.call('HSET', aftermath, 'kind', 'ended', 'reason', ARGV[2], 'at', at, 'by', ARGV[1])
 if known.device ~= '' then redis.call('HSET', aftermath, 'device', known.device) end
 redis.call('PEXPIRE', aftermath, ARGV[4])

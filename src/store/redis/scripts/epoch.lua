@@ -7,6 +7,6 @@
 --       {'raised'}   this call did it
 --       {'kept'}     it was as high before; nothing is changed
 if tonumber(redis.call('GET', KEYS[1]) or '0') >= tonumber(ARGV[1]) then return {'kept'} end
-tell(KEYS[2], KEYS[3], ARGV[1], string.rep('\0', 16), ARGV[2])
+tell(KEYS[2], KEYS[3], ARGV[1], string.rep('\0', 16), apart(ARGV[2]))
 redis.call('SET', KEYS[1], ARGV[1])
 return {'raised'}

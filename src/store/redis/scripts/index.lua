@@ -64,7 +64,7 @@ end
 
 -- Tells of a session's end; `was` is what `end_of` answered.
 local function tell_end(audit, log, was, text)
-  tell(audit, log, was.version, was.head, text)
+  tell(audit, log, was.version, was.head, apart(text))
 end
 
 -- Ends a session and remembers why; `device` is the one that wants it, or ''. `member` is a table with the keys of

@@ -1,18 +1,35 @@
--- What a session's hash holds beside the application's keys; see the module's documentation. Each further field costs
--- a load more than its bytes do: it is found, sent, received and allocated.
+-- What a session's hash holds; see the module's documentation. Each further field costs a load more than its bytes
+-- do: it is found, sent, received and allocated. Half of that are names, and a load asks for values alone: each tells
+-- by its first byte what it is, and one of the application's holds its name.
 --
--- `v` is the version. `h` is the first half of the last event's id, then the second half of each recent one's, the
--- last at the end. `m` is ten words, '-' for what is not known, and then user, method and device as they are.
+-- `v` is the version. `h` is an 'h', the first half of the last event's id, then the second half of each recent one's,
+-- the last at the end. `m` is an 'm' and ten words, '-' for what is not known, and then user, method and device as
+-- they are.
 
 -- The last event's id, of `h`.
 local function head_of(h)
-  return string.sub(h, 1, 8) .. string.sub(h, -8)
+  return string.sub(h, 2, 9) .. string.sub(h, -8)
+end
+
+-- And the second halves of the recent ones.
+local function recent_of(h)
+  return string.sub(h, 10)
+end
+
+-- What stands in front of the value of the application's key `name`, behind the six bytes of its version.
+local function named(name)
+  return string.char(#name) .. name
+end
+
+-- The value of the application's key `name`, of its field.
+local function value_of(field, name)
+  return string.sub(field, 8 + #name)
 end
 
 -- `m`, taken apart. Numbers stay text.
 local function meta_of(m)
   local epoch, deadline, created, class, auth_at, handle, renewed, from, user, method, texts =
-    string.match(m, '^(%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%S+) (%S+) (%d+) (%d+) (.*)$')
+    string.match(m, '^m (%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%S+) (%S+) (%d+) (%d+) (.*)$')
   local rest = user + method + 1
   return {
     epoch = epoch, deadline = deadline, created = created, class = class, auth_at = auth_at,
@@ -25,7 +42,7 @@ end
 -- And put together again.
 local function meta(of)
   return table.concat({
-    of.epoch, of.deadline, of.created, of.class, of.auth_at or '-', of.handle or '-', of.renewed or '-',
+    'm', of.epoch, of.deadline, of.created, of.class, of.auth_at or '-', of.handle or '-', of.renewed or '-',
     of.from or '-', #of.user, #of.method, of.user .. of.method .. of.device,
   }, ' ')
 end

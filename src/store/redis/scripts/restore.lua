@@ -49,16 +49,17 @@ if left < 1 or now >= tonumber(ARGV[7]) then return {'late'} end
 if ARGV[14] == '1' then return {'restored', at} end
 
 -- The audit entry is the first write: a script that fails here has changed nothing.
-tell(KEYS[4], KEYS[5], ARGV[4], ARGV[2], ARGV[3])
+tell(KEYS[4], KEYS[5], ARGV[4], ARGV[2], apart(ARGV[3]))
 local known = {
   epoch = epoch, deadline = ARGV[7], created = ARGV[6], class = ARGV[8], user = ARGV[9],
   auth_at = signed_in and ARGV[10], method = signed_in and ARGV[11] or '', handle = signed_in and ARGV[18],
   device = ARGV[16],
 }
-local fields = {'v', ARGV[4], 'h', string.sub(event, 1, 8) .. ARGV[5], 'm', meta(known)}
+local fields = {'v', ARGV[4], 'h', 'h' .. string.sub(event, 1, 8) .. ARGV[5], 'm', meta(known)}
 for i = signed_in and 21 or 18, #ARGV, 2 do
-  fields[#fields + 1] = '.' .. ARGV[i]
-  fields[#fields + 1] = ARGV[i + 1]
+  local name, stamped = ARGV[i], ARGV[i + 1]
+  fields[#fields + 1] = '.' .. name
+  fields[#fields + 1] = string.sub(stamped, 1, 6) .. named(name) .. string.sub(stamped, 7)
 end
 redis.call('HSET', session, unpack(fields))
 redis.call('PEXPIRE', session, string.format('%.0f', left))

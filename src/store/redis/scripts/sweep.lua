@@ -24,7 +24,7 @@ for n = 0, (#ARGV - 6) / 5 do
     local hash, deadline, handle = string.match(name, '^(%S+) %S+ (%d+) (%S+) ')
     local known = redis.call('HGET', session, 'm')
     if known then
-      local began, ends = string.match(known, '^(%d+) (%d+) ')
+      local began, ends = string.match(known, '^m (%d+) (%d+) ')
       deadline = tonumber(ends)
       local over = tonumber(began) < epoch and 'epoch' or now >= deadline and 'absolute'
       if over then
@@ -40,7 +40,7 @@ for n = 0, (#ARGV - 6) / 5 do
     else
       local entry = handle ~= '-' and redis.call('HGET', index, handle)
       -- Version and last event went with the session.
-      tell(audit, log, '0', string.rep('\0', 16), ARGV[first + 4])
+      tell(audit, log, '0', string.rep('\0', 16), apart(ARGV[first + 4]))
       redis.call('HSET', aftermath, 'kind', 'ended', 'reason', reason, 'at', score, 'by', event)
       redis.call('PEXPIRE', aftermath, ARGV[1])
       redis.call('ZREM', due, name)
