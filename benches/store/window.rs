@@ -11,18 +11,22 @@ use tokio::task::JoinSet;
 
 use crate::support::{Bare, Commits, Place, load};
 
-/// `GET` twice: the second one is the noise.
-pub(crate) const OPERATIONS: [&str; 6] = ["GET", "GET again", "load", "peek", "commit", "commit, audit"];
+/// `GET` twice: the second one is the noise. `all` is audit and event. Commits go from session to session, so that each
+/// is some seconds after the one before; `burst` is the same as `all` on one session, whose last events are remembered
+/// for ten seconds.
+pub(crate) const OPERATIONS: [&str; 8] =
+    ["GET", "GET again", "load", "peek", "commit", "commit, audit", "commit, all", "burst"];
 
 /// What one task works on.
-#[derive(Clone)]
 pub(crate) struct Subject {
     pub(crate) bare: Bare,
     pub(crate) key: String,
-    /// Without a trail, and with one.
-    pub(crate) stores: [RedisStore; 2],
+    /// Without a trail, with one, and with events as well.
+    pub(crate) stores: [RedisStore; 3],
     pub(crate) at: Address,
-    pub(crate) commits: [Commits; 2],
+    /// Of each store, sessions to commit to, one after the other.
+    pub(crate) commits: [Vec<Commits>; 3],
+    pub(crate) turn: usize,
 }
 
 /// Microseconds, all of them; CPU for each operation.
@@ -76,13 +80,18 @@ pub(crate) async fn run(
 
 impl Subject {
     async fn work(&mut self, operation: usize) {
-        let [plain, audited] = &self.stores;
+        let plain = &self.stores[0];
+        self.turn += 1;
         match operation {
             0 | 1 => self.bare.get(&self.key).await,
             2 => drop(load(plain, self.at, Touch::Refresh).await),
             3 => drop(load(plain, self.at, Touch::Peek).await),
-            4 => self.commits[0].run(plain).await,
-            _ => self.commits[1].run(audited).await,
+            4..=6 => {
+                let (store, commits) = (&self.stores[operation - 4], &mut self.commits[operation - 4]);
+                let turn = self.turn % commits.len();
+                commits[turn].run(store).await;
+            }
+            _ => self.commits[2][0].run(&self.stores[2]).await,
         }
     }
 }

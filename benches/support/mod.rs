@@ -34,6 +34,14 @@ impl Place {
         self.nodes().iter().map(|node| report::cpu(node.pid())).sum()
     }
 
+    /// What a writer would do: no entry waits.
+    pub(crate) fn drain(&self) {
+        let script = "for _, key in ipairs(redis.call('KEYS', '*:audit')) do redis.call('XTRIM', key, 'MAXLEN', 0) end";
+        for node in self.nodes() {
+            node.command(&["EVAL", script, "0"]).unwrap();
+        }
+    }
+
     pub(crate) async fn store(&self, namespace: &str, audit: bool) -> RedisStore {
         ready(self.builder(namespace).audit(audit)).await
     }
@@ -41,6 +49,11 @@ impl Place {
     /// One that tells events.
     pub(crate) async fn telling(&self, namespace: &str) -> RedisStore {
         ready(self.builder(namespace).events(true)).await
+    }
+
+    /// One that tells events, and audits.
+    pub(crate) async fn telling_all(&self, namespace: &str) -> RedisStore {
+        ready(self.builder(namespace).audit(true).events(true)).await
     }
 
     fn builder(&self, namespace: &str) -> RedisStoreBuilder {

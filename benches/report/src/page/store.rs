@@ -29,13 +29,13 @@ pub(super) fn section(raw: &Raw) -> Option<String> {
             ours: !operation.starts_with("GET"),
             goal: match operation {
                 "load" => Some(1.2),
-                "commit, audit" => Some(1.6),
+                "commit, all" => Some(1.6),
                 _ => None,
             },
         }
     });
     let about = "p50 as a ratio to GET, one task at a time. To the left is better.";
-    html += &Plot { title: "One Redis", about, end: 3.0, rows: rows.collect() }.draw();
+    html += &Plot { title: "One Redis", about, end: 4.0, rows: rows.collect() }.draw();
     let heads =
         ["", "bytes", "tasks", "ratio", "p50 µs", "p99 µs", "a second", "Redis CPU µs", "client CPU µs"];
     let mut places: Vec<&str> = all.iter().filter_map(|row| row["place"].as_str()).collect();
