@@ -9,6 +9,8 @@ mod context;
 mod describe;
 mod entry;
 #[cfg(feature = "audit")]
+mod erasure;
+#[cfg(feature = "audit")]
 mod history;
 mod overflow;
 #[cfg(feature = "audit")]

@@ -2,9 +2,12 @@
 
 use std::{fmt, time::Duration};
 
-use sqlx::PgPool;
+use sqlx::{PgPool, Postgres, Transaction};
 
-use super::trail::{Walk, broken};
+use super::{
+    erasure::Erasures,
+    trail::{Snapshot, Walk, broken},
+};
 use crate::{clock::Timestamp, error::Error};
 
 /// How many sessions are read at a time.
@@ -25,14 +28,15 @@ const PAGE: u16 = 500;
 /// else, the snapshot is passed over and all rows are read. A session that has ended gets none. The last two of a
 /// session are kept; for a moment before these, all rows are read.
 ///
+/// [`erase`](crate::audit::seal::erase) deletes the snapshots of the user's sessions. It may run at the same time: what
+/// was read before it is not stored after it, but read again.
+///
 /// # Limits
 ///
 /// * **An edit is not noticed.** Snapshots are neither sealed nor held against their rows, and what is changed in one is
 ///   put into Redis. Whoever may write them is the owner; `without_snapshots` of a recovery reads rows alone.
 ///   [`Verify`](crate::audit::Verify) reads rows, and takes a snapshot only where it says that the session began in a
 ///   month that was dropped.
-/// * **Not beside [`erase`](crate::audit::seal::erase)**, which deletes the snapshots of the user's sessions: a run that
-///   has read the rows before may store what they held after that. Erase again when the run has ended.
 /// * To know that no row was stored late, PostgreSQL looks at those that a snapshot stands for, though it sends none.
 /// * A session without a row that is kept is not found, also if it was in use by reads alone.
 ///
@@ -105,20 +109,43 @@ impl Snapshots {
         let walk =
             Walk::new(self.pool.clone(), &self.namespace, None, Timestamp::from_millis(u64::MAX), PAGE);
         let mut walk = walk.since_snapshots().settled(settled);
-        while let Some(page) = walk.next().await? {
+        let erasures = Erasures::of(&self.pool, &self.namespace).await.map_err(broken)?;
+        loop {
+            let erased = erasures.count().await.map_err(broken)?;
+            let Some(page) = walk.next().await? else { return Ok(report) };
             report.rows += page.rows;
-            for history in page.histories {
-                report.sessions += 1;
-                if let Some(snapshot) = history.snapshot(self.every)
-                    && snapshot.store(&self.pool, &self.namespace, settled).await?
-                {
-                    report.made += 1;
-                }
+            let sessions = u64::try_from(page.histories.len()).unwrap_or(0);
+            let made = page.histories.into_iter().filter_map(|history| history.snapshot(self.every));
+            let made: Vec<Snapshot> = made.collect();
+            if !made.is_empty() {
+                let unerased = erasures.none_since(erased).await.map_err(broken)?;
+                let Some(transaction) = unerased else {
+                    walk.again();
+                    continue;
+                };
+                report.made += store(transaction, &self.namespace, settled, made).await?;
             }
+            report.sessions += sessions;
             (self.progress)(&report);
         }
-        Ok(report)
     }
+}
+
+/// Tells how many were not there yet.
+async fn store(
+    mut transaction: Transaction<'_, Postgres>,
+    namespace: &str,
+    settled: i64,
+    mut snapshots: Vec<Snapshot>,
+) -> Result<u64, Error> {
+    // Two runs at once wait for one another here: in the same order, so that none waits for ever.
+    snapshots.sort_by_key(|snapshot| snapshot.root);
+    let mut new = 0;
+    for snapshot in snapshots {
+        new += u64::from(snapshot.store(&mut transaction, namespace, settled).await?);
+    }
+    transaction.commit().await.map_err(broken)?;
+    Ok(new)
 }
 
 impl fmt::Debug for Snapshots {

@@ -14,6 +14,7 @@
 
 mod app;
 mod epochs;
+mod erasure;
 mod expiry;
 mod faults;
 mod forks;

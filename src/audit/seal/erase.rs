@@ -3,7 +3,10 @@
 use sqlx::PgPool;
 
 use crate::{
-    audit::postgres::{Failure, clean_user},
+    audit::{
+        erasure::erasure,
+        postgres::{Failure, clean_user},
+    },
     error::Error,
 };
 
@@ -52,7 +55,8 @@ SELECT (SELECT count(*) FROM erased)::int8, (SELECT count(*) FROM erased WHERE u
 /// ids, kinds, versions, times. Sealed rows still verify, since only a salted hash of the values is sealed, and
 /// the salt is erased with them.
 ///
-/// The user's sessions cannot be recovered from then on, and their snapshots are deleted. Entries that still wait in Redis, and dead letters
+/// The user's sessions cannot be recovered from then on, and their [snapshots](crate::audit::Snapshots) are deleted,
+/// also where they are made at this moment. Entries that still wait in Redis, and dead letters
 /// there, are not reached: end the user's sessions, let the queue run empty, then erase. Needs the right to
 /// UPDATE, which `cloakroom_owner` has, and writers and readers don't. Backups and dumps keep what they have.
 ///
@@ -63,8 +67,10 @@ SELECT (SELECT count(*) FROM erased)::int8, (SELECT count(*) FROM erased WHERE u
 pub async fn erase(pool: &PgPool, namespace: &str, user: &str) -> Result<Erased, Error> {
     // As the writer stored it.
     let user = clean_user(user);
-    let (rows, unsealed, notes): (i64, i64, i64) =
-        sqlx::query_as(ERASE).bind(namespace).bind(user).fetch_one(pool).await.map_err(without_right)?;
+    let mut transaction = erasure(pool, namespace).await.map_err(without_right)?;
+    let erased = sqlx::query_as(ERASE).bind(namespace).bind(user).fetch_one(&mut *transaction);
+    let (rows, unsealed, notes): (i64, i64, i64) = erased.await.map_err(without_right)?;
+    transaction.commit().await.map_err(without_right)?;
     let count = |rows| u64::try_from(rows).unwrap_or(0);
     Ok(Erased { rows: count(rows), unsealed: count(unsealed), notes: count(notes) })
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 use super::{State, broken};
 use crate::{
@@ -72,7 +72,7 @@ impl Snapshot {
     /// one for a moment ago.
     pub(in crate::audit) async fn store(
         &self,
-        pool: &PgPool,
+        connection: &mut PgConnection,
         namespace: &str,
         settled_us: i64,
     ) -> Result<bool> {
@@ -94,7 +94,7 @@ impl Snapshot {
             .bind(i64::try_from(self.state.last_at.as_millis()).unwrap_or(i64::MAX))
             .bind(settled_us)
             .bind(state)
-            .execute(pool)
+            .execute(connection)
             .await
             .map_err(broken)?;
         Ok(done.rows_affected() == 1)

@@ -25,6 +25,8 @@ pub(in crate::audit) struct Walk {
     until: Timestamp,
     sessions: i64,
     after: Option<Vec<u8>>,
+    /// Where the last page began.
+    before: Option<Vec<u8>>,
     snapshots: Use,
     /// Rows that were stored later are not read, µs.
     settled_us: Option<i64>,
@@ -76,6 +78,7 @@ impl Walk {
             until,
             sessions: i64::from(sessions.max(1)),
             after: Some(Vec::new()),
+            before: None,
             snapshots: Use::Beginnings,
             settled_us: None,
         }
@@ -95,6 +98,11 @@ impl Walk {
         self
     }
 
+    /// Goes back to the beginning of the last page.
+    pub(in crate::audit) fn again(&mut self) {
+        self.after = self.before.take();
+    }
+
     /// The next page; `None` after the last.
     ///
     /// # Errors
@@ -102,6 +110,7 @@ impl Walk {
     /// [`ErrorKind::Unavailable`](crate::error::ErrorKind::Unavailable) while PostgreSQL does not answer.
     pub(in crate::audit) async fn next(&mut self) -> Result<Option<Page>> {
         let Some(after) = self.after.take() else { return Ok(None) };
+        self.before = Some(after.clone());
         let sql = "SELECT DISTINCT ON (ref) ref, version, prev_event_id FROM cloakroom.session_event
                    WHERE ref > $1 AND ($2::text IS NULL OR user_id = $2) AND namespace = $4 AND version IS NOT NULL
                    ORDER BY ref, version LIMIT $3";

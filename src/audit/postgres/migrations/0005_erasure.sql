@@ -1,0 +1,10 @@
+-- How often values were erased, by namespace. Whoever writes down what was read, as snapshots are made, reads this
+-- number first, and stores nothing where it is another by then; an erasure holds the row until it is done.
+CREATE TABLE cloakroom.erasure (
+    namespace text        PRIMARY KEY,
+    done      int8        NOT NULL DEFAULT 0,
+    last_at   timestamptz                    -- NULL where there was none yet
+);
+
+-- It gives the new table to the owner, who alone erases and makes snapshots.
+SELECT cloakroom.set_up_snapshot_roles();
