@@ -21,7 +21,9 @@ impl Erasures {
     /// Makes sure that there is a row to hold.
     pub(super) async fn of(pool: &PgPool, namespace: &str) -> Result<Self, sqlx::Error> {
         let mut transaction = begin(pool).await?;
-        let sql = "INSERT INTO cloakroom.erasure (namespace) VALUES ($1) ON CONFLICT DO NOTHING";
+        let sql = "INSERT INTO cloakroom.erasure (namespace)
+                   SELECT $1 WHERE NOT EXISTS (SELECT FROM cloakroom.erasure WHERE namespace = $1)
+                   ON CONFLICT DO NOTHING";
         sqlx::query(sql).bind(namespace).execute(&mut *transaction).await?;
         transaction.commit().await?;
         Ok(Self { pool: pool.clone(), namespace: namespace.to_owned() })
