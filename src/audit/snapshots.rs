@@ -6,6 +6,7 @@ use sqlx::{PgPool, Postgres, Transaction};
 
 use super::{
     erasure::Erasures,
+    seal::{SealKey, SealPublicKey},
     trail::{Snapshot, Walk, broken},
 };
 use crate::{clock::Timestamp, error::Error};
@@ -54,6 +55,8 @@ pub struct Snapshots {
     namespace: String,
     every: u64,
     settle: Duration,
+    key: Option<SealKey>,
+    trusted: Vec<SealPublicKey>,
     progress: Box<dyn FnMut(&SnapshotReport) + Send>,
 }
 
@@ -73,7 +76,15 @@ impl Snapshots {
     /// Of the sessions of this namespace of the store.
     pub fn new(pool: PgPool, namespace: impl Into<String>) -> Self {
         let (every, settle) = (200, Duration::from_secs(300));
-        Self { pool, namespace: namespace.into(), every, settle, progress: Box::new(|_| {}) }
+        Self {
+            pool,
+            namespace: namespace.into(),
+            every,
+            settle,
+            key: None,
+            trusted: Vec::new(),
+            progress: Box::new(|_| {}),
+        }
     }
 
     /// After how many versions a session gets another. Default: 200. At least 1.
@@ -85,6 +96,21 @@ impl Snapshots {
     /// How long ago a row must have been stored. Default: five minutes; longer than any transaction of a writer takes.
     pub fn settle(mut self, span: Duration) -> Self {
         self.settle = span;
+        self
+    }
+
+    /// Signs each, so that a [`Recovery`](crate::audit::Recovery::snapshots_signed_by) and a
+    /// [`Verify`](crate::audit::Verify) can tell one that was changed or forged: with the
+    /// [writer's key](crate::audit::AuditWriter::seal), or one of its own. Goes on only from snapshots of this key, or of
+    /// [those before it](Self::signed_by): where there is none, it reads all rows. Default: none are signed.
+    pub fn sealed_by(mut self, key: SealKey) -> Self {
+        self.key = Some(key);
+        self
+    }
+
+    /// Goes on from snapshots of these keys, too: those that were used before. Needs [`sealed_by`](Self::sealed_by).
+    pub fn signed_by(mut self, keys: impl IntoIterator<Item = SealPublicKey>) -> Self {
+        self.trusted.extend(keys);
         self
     }
 
@@ -108,7 +134,9 @@ impl Snapshots {
         let settled = now.saturating_sub(i64::try_from(self.settle.as_micros()).unwrap_or(i64::MAX));
         let walk =
             Walk::new(self.pool.clone(), &self.namespace, None, Timestamp::from_millis(u64::MAX), PAGE);
-        let mut walk = walk.since_snapshots().settled(settled);
+        // Whoever signs vouches for what was before.
+        let trusted = self.key.as_ref().map(|key| self.trusted.into_iter().chain([key.public()]).collect());
+        let mut walk = walk.since_snapshots().settled(settled).signed_by(trusted);
         let erasures = Erasures::of(&self.pool, &self.namespace).await.map_err(broken)?;
         loop {
             let erased = erasures.count().await.map_err(broken)?;
@@ -123,7 +151,8 @@ impl Snapshots {
                     walk.again();
                     continue;
                 };
-                report.made += store(transaction, &self.namespace, settled, made).await?;
+                let key = self.key.as_ref();
+                report.made += store(transaction, &self.namespace, (settled, now), key, made).await?;
             }
             report.sessions += sessions;
             (self.progress)(&report);
@@ -135,14 +164,15 @@ impl Snapshots {
 async fn store(
     mut transaction: Transaction<'_, Postgres>,
     namespace: &str,
-    settled: i64,
+    (settled, now): (i64, i64),
+    key: Option<&SealKey>,
     mut snapshots: Vec<Snapshot>,
 ) -> Result<u64, Error> {
     // Two runs at once wait for one another here: in the same order, so that none waits for ever.
     snapshots.sort_by_key(|snapshot| snapshot.root);
     let mut new = 0;
     for snapshot in snapshots {
-        new += u64::from(snapshot.store(&mut transaction, namespace, settled).await?);
+        new += u64::from(snapshot.store(&mut transaction, namespace, (settled, now), key).await?);
     }
     transaction.commit().await.map_err(broken)?;
     Ok(new)

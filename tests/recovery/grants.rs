@@ -53,6 +53,8 @@ async fn the_writer_seals_the_reader_verifies_and_the_owner_erases() {
         "DELETE FROM cloakroom.seal",
         "TRUNCATE cloakroom.seal",
         "SELECT cloakroom.set_up_seal_roles()",
+        "UPDATE cloakroom.erasure SET done = 0",
+        "DELETE FROM cloakroom.erasure",
         "UPDATE cloakroom.session_event SET value_salt = NULL",
     ] {
         for pool in [&writer, &reader] {

@@ -27,6 +27,7 @@ mod options;
 mod reconcile;
 mod seals;
 mod shed;
+mod signed;
 mod site;
 mod snapshots;
 mod visitors;

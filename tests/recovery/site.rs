@@ -102,6 +102,12 @@ impl Site {
         snapshots.run().await.unwrap().made
     }
 
+    /// The same, signed.
+    pub async fn signed_snapshots(&self, every: u64) -> u64 {
+        let snapshots = Snapshots::new(self.pool.clone(), "shop").every(every).settle(Duration::ZERO);
+        snapshots.sealed_by(key()).run().await.unwrap().made
+    }
+
     /// All keys but the counters and streams that every store makes.
     pub fn keys(&self) -> Vec<String> {
         let keys = self.redis(&["KEYS", "*"]);

@@ -67,12 +67,13 @@ mod one;
 mod report;
 mod run;
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use sqlx::PgPool;
 
 pub use report::{Problem, ProblemKind, RecoveryReport};
 
+use super::seal::SealPublicKey;
 use crate::{clock::Timestamp, error::Error, store::RedisStore};
 
 /// Puts sessions back into Redis. See the [module](self) for the rules.
@@ -95,6 +96,7 @@ struct Options {
     drop_active_since: Option<Timestamp>,
     over_gaps: bool,
     snapshots: bool,
+    signed_by: Option<Arc<[SealPublicKey]>>,
     concurrency: usize,
     remember: Duration,
 }
@@ -113,6 +115,7 @@ impl Recovery {
             drop_active_since: None,
             over_gaps: false,
             snapshots: true,
+            signed_by: None,
             concurrency: 64,
             remember: crate::store::REMEMBER,
         };
@@ -180,6 +183,13 @@ impl Recovery {
     /// Reads every row that is there. Default: what is younger than a session's snapshot.
     pub fn without_snapshots(mut self) -> Self {
         self.options.snapshots = false;
+        self
+    }
+
+    /// Takes only [snapshots](crate::audit::Snapshots::sealed_by) that one of these keys signed, and reads the rows of
+    /// the other sessions. Default: all are taken, so that whoever may write the table can change what is restored.
+    pub fn snapshots_signed_by(mut self, keys: impl IntoIterator<Item = SealPublicKey>) -> Self {
+        self.options.signed_by = Some(keys.into_iter().collect());
         self
     }
 

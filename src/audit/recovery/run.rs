@@ -43,17 +43,17 @@ pub(super) async fn run(recovery: Recovery) -> Result<RecoveryReport> {
     let options = Arc::new(options);
     let mut walk = Walk::new(pool, queue.namespace(), options.user.as_deref(), options.until, PAGE);
     if options.snapshots {
-        walk = walk.since_snapshots();
+        walk = walk.since_snapshots().signed_by(options.signed_by.clone());
     }
     // The next page is read while this one is put back.
     let mut page = walk.next().await?;
     while let Some(this) = page {
         report.rows += this.rows;
         report.since_snapshots += this.since_snapshots;
-        for (session, _) in &this.headless {
+        for headless in &this.headless {
             report.sessions += 1;
             report.left_out += 1;
-            report.add(*session, ProblemKind::BeginningMissing);
+            report.add(headless.session, ProblemKind::BeginningMissing);
         }
         let (done, next) =
             both(put_all_back(&store, &options, &epochs, this.histories, &mut report), walk.next()).await;

@@ -3,7 +3,7 @@
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-pub(super) type Hash = [u8; 32];
+pub(in crate::audit) type Hash = [u8; 32];
 
 /// A row, as its writer knows it and as it is read back.
 #[derive(Clone, Debug)]
@@ -84,16 +84,16 @@ impl Parts<'_> {
 }
 
 /// Fields one after another, each with its length, so that no two rows give the same bytes.
-pub(super) struct Fields(Sha256);
+pub(in crate::audit) struct Fields(Sha256);
 
 impl Fields {
-    pub(super) fn new(what: &[u8]) -> Self {
+    pub(in crate::audit) fn new(what: &[u8]) -> Self {
         let mut fields = Self(Sha256::new());
         fields.bytes(Some(what));
         fields
     }
 
-    pub(super) fn bytes(&mut self, bytes: Option<&[u8]>) {
+    pub(in crate::audit) fn bytes(&mut self, bytes: Option<&[u8]>) {
         match bytes {
             None => self.0.update([0]),
             Some(bytes) => {
@@ -104,11 +104,11 @@ impl Fields {
         }
     }
 
-    pub(super) fn number(&mut self, number: Option<i64>) {
+    pub(in crate::audit) fn number(&mut self, number: Option<i64>) {
         self.bytes(number.map(i64::to_be_bytes).as_ref().map(<[u8; 8]>::as_slice));
     }
 
-    pub(super) fn finish(self) -> Hash {
+    pub(in crate::audit) fn finish(self) -> Hash {
         self.0.finalize().into()
     }
 }

@@ -25,11 +25,11 @@ impl SealKey {
         SealPublicKey { id: self.id.clone(), key: self.key.verifying_key() }
     }
 
-    pub(super) fn id(&self) -> &str {
+    pub(in crate::audit) fn id(&self) -> &str {
         &self.id
     }
 
-    pub(super) fn sign(&self, hash: &[u8]) -> Vec<u8> {
+    pub(in crate::audit) fn sign(&self, hash: &[u8]) -> Vec<u8> {
         self.key.sign(hash).to_bytes().to_vec()
     }
 }
@@ -69,7 +69,7 @@ impl SealPublicKey {
         &self.id
     }
 
-    pub(super) fn has_signed(&self, hash: &[u8], signature: &[u8]) -> bool {
+    pub(in crate::audit) fn has_signed(&self, hash: &[u8], signature: &[u8]) -> bool {
         // Strict: of the many spellings of a signature only one counts.
         Signature::from_slice(signature)
             .is_ok_and(|signature| self.key.verify_strict(hash, &signature).is_ok())

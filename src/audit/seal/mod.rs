@@ -31,7 +31,7 @@ mod verifier;
 pub(super) use {
     batch::Columns,
     check::check_with,
-    hash::Parts,
+    hash::{Fields, Parts},
     sealer::{Chain, Sealer},
 };
 pub use {

@@ -114,6 +114,10 @@ impl Verifier {
         self
     }
 
+    pub(in crate::audit) fn keys(&self) -> &[SealPublicKey] {
+        &self.keys
+    }
+
     /// Takes a seal. All seals come before the first row.
     pub fn seal(&mut self, seal: Seal) {
         self.report.seals += 1;

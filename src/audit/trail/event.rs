@@ -18,7 +18,7 @@ use crate::{
 pub(super) const COLUMNS: &str = "event_id, (extract(epoch FROM occurred_at) * 1000)::int8 AS occurred_ms, \
      ref, version, prev_event_id, kind, reason, user_id, auth_method, device, related, lifetime_ms, idle_class, \
      schema_version, delta::text AS delta, delta_raw, shard, stream_id, \
-     (value_hash IS NOT NULL AND value_salt IS NULL) AS erased";
+     (value_hash IS NOT NULL AND value_salt IS NULL) AS erased, seal IS NOT NULL AS sealed";
 
 /// One row.
 #[derive(Clone, Debug)]
@@ -34,6 +34,7 @@ pub(in crate::audit) struct Event {
     /// What happened; `None` where this release can't tell. Without values where these were erased.
     pub(in crate::audit) what: Option<Box<What>>,
     pub(in crate::audit) erased: bool,
+    pub(super) sealed: bool,
 }
 
 /// What a row tells.
@@ -71,6 +72,7 @@ impl Event {
             shard: u16::try_from(row.try_get::<i16, _>("shard")?).unwrap_or(0),
             what: What::read(row)?.map(Box::new),
             erased,
+            sealed: row.try_get("sealed")?,
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{Event, Snapshot, State};
+use super::{Event, Snapshot, SnapshotFaults, State, check::Check};
 use crate::{
     audit::EntryKind,
     clock::Timestamp,
@@ -27,6 +27,10 @@ pub(in crate::audit) struct History {
     from: Option<(EventId, u64)>,
     /// That it ran out, as a sweep found it: without a version, which went with the session.
     expired: Option<(EndReason, Timestamp)>,
+    /// Snapshots that are held against its rows.
+    check: Check,
+    /// Whether a row of it is sealed.
+    sealed: bool,
     /// How long `rest` gets before folding is tried again.
     fold_at: usize,
 }
@@ -62,18 +66,34 @@ pub(in crate::audit) struct Resolved {
     pub(in crate::audit) unreadable: Vec<EventId>,
     /// Rows whose values were erased.
     pub(in crate::audit) erased: bool,
+    /// Snapshots of it that are not as they should be, where these are checked.
+    pub(in crate::audit) snapshots: SnapshotFaults,
 }
 
 impl History {
     pub(super) fn new(until: Timestamp) -> Self {
-        let (rest, refs) = (Vec::new(), Vec::new());
-        Self { until, state: None, rest, refs, from: None, expired: None, fold_at: FOLD }
+        Self {
+            until,
+            state: None,
+            rest: Vec::new(),
+            refs: Vec::new(),
+            from: None,
+            expired: None,
+            check: Check::default(),
+            sealed: false,
+            fold_at: FOLD,
+        }
     }
 
     /// One that goes on from a snapshot, which holds nothing that was written after `until`.
     pub(super) fn since(snapshot: Snapshot, until: Timestamp) -> Self {
         let from = Some((snapshot.state.head, snapshot.state.version));
         Self { state: Some(snapshot.state), refs: snapshot.refs, from, ..Self::new(until) }
+    }
+
+    /// And holds these against its rows.
+    pub(super) fn checking(self, check: Check) -> Self {
+        Self { check, ..self }
     }
 
     /// Whether what was read follows the snapshot, or nothing was left unread.
@@ -114,6 +134,7 @@ impl History {
         if !self.refs.contains(&event.reference) {
             self.refs.push(event.reference);
         }
+        self.sealed |= event.sealed;
         self.rest.push(event);
         if self.rest.len() >= self.fold_at {
             self.fold();
@@ -135,32 +156,52 @@ impl History {
     }
 
     fn fold_to(&mut self, end: usize) {
+        let mut state = self.state.take();
+        let done = self.go_on(&mut state, end);
+        self.state = state;
+        self.rest.drain(..done);
+    }
+
+    /// Goes on by the first events of `rest`, `end` at most; tells by how many.
+    fn go_on(&mut self, state: &mut Option<State>, end: usize) -> usize {
         let lonely = |at: usize| {
             let version = |at: usize| self.rest.get(at).map(|event| event.version);
             version(at) != version(at + 1)
         };
         let mut done = 0;
-        let mut state = self.state.take();
         while done < end && lonely(done) {
             // An erased row is kept, to be told.
             let Some(event) = self.rest.get(done).filter(|event| !event.erased) else { break };
-            match &mut state {
-                None => match State::begin(event, self.until) {
-                    Some(begun) => state = Some(begun),
-                    None => break,
-                },
+            match state {
+                None => *state = State::begin(event, self.until),
                 Some(state) if state.is_followed_by(event) => state.apply(event, self.until),
                 Some(_) => break,
             }
+            let Some((state, root)) = state.as_ref().zip(self.refs.first()) else { break };
+            self.check.see(state, *root);
             done += 1;
         }
-        self.state = state;
-        self.rest.drain(..done);
+        done
+    }
+
+    /// What is wrong with its snapshots. All rows are there, in order.
+    fn snapshot_faults(&mut self) -> SnapshotFaults {
+        if !self.check.is_done() {
+            let mut state = self.state.clone();
+            self.go_on(&mut state, self.rest.len());
+        }
+        let last = self.rest.last().map(|event| event.version);
+        let last = last.or(self.state.as_ref().map(|state| state.version)).unwrap_or(0);
+        let mut faults = std::mem::take(&mut self.check).finish(&self.refs, last);
+        // Who does not seal rows signs no snapshots.
+        faults.unsigned.retain(|_| self.sealed);
+        faults
     }
 
     /// What all of it came to.
     pub(in crate::audit) fn resolve(mut self) -> Resolved {
         self.rest.sort_by_key(|event| (event.version, event.at, event.id));
+        let snapshots = self.snapshot_faults();
         let unreadable = self.rest.iter().filter(|event| event.what.is_none() && !event.erased);
         let mut resolved = Resolved {
             began_as: self.rest.first().map(|event| event.reference),
@@ -169,6 +210,7 @@ impl History {
             gaps: Vec::new(),
             unreadable: unreadable.map(|event| event.id).collect(),
             erased: self.rest.iter().any(|event| event.erased),
+            snapshots,
         };
         let mut state = self.state.take();
         let head = state.as_ref().map_or(EventId::NONE, |state| state.head);

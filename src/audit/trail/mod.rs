@@ -5,10 +5,14 @@
 //! that is missing, two events that follow the same one, a row that nobody can read.
 
 mod both;
+mod check;
 mod event;
+mod finder;
 mod history;
+mod rows;
 mod snapshot;
 mod state;
+mod stored;
 mod walk;
 
 use crate::{
@@ -17,6 +21,7 @@ use crate::{
 };
 pub(super) use {
     both::both,
+    check::SnapshotFaults,
     event::Event,
     history::{History, Hole, Resolved},
     snapshot::Snapshot,

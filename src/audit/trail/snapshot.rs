@@ -1,26 +1,20 @@
-//! What a session came to at one of its versions, as it is stored.
+//! What a session came to at one of its versions, and the row that it is stored as.
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, HashMap, HashSet},
+use std::collections::{HashMap, HashSet};
+
+use sqlx::PgConnection;
+
+use super::{
+    State, broken,
+    stored::{Form, column},
 };
-
-use serde::{Deserialize, Serialize};
-use sqlx::{PgConnection, PgPool};
-
-use super::{State, broken};
 use crate::{
-    audit::queue::StreamId,
-    clock::Timestamp,
+    audit::seal::{Fields, SealKey, SealPublicKey},
     error::Result,
-    id::{Address, EventId, IdleClass, SessionRef, Shard},
-    record::{Authentication, Field, FieldName, Json, Version},
+    id::SessionRef,
 };
 
-/// The form of the `state` column. One of another form is passed over, and the rows are read.
-const SCHEMA: u8 = 1;
-
-/// A row of `session_snapshot`.
+/// A row of `session_snapshot`, as far as it is known what it says.
 #[derive(Clone, Debug)]
 pub(in crate::audit) struct Snapshot {
     pub(in crate::audit) root: SessionRef,
@@ -29,186 +23,179 @@ pub(in crate::audit) struct Snapshot {
     pub(in crate::audit) state: State,
 }
 
-type Row = (Vec<u8>, Vec<Vec<u8>>, i64, i64, Vec<u8>);
+/// A row of `session_snapshot`.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct SnapshotRow {
+    pub(super) root: Vec<u8>,
+    pub(super) refs: Vec<Vec<u8>>,
+    pub(super) version: i64,
+    user_id: Option<String>,
+    last_ms: i64,
+    pub(super) settled_us: i64,
+    state: Vec<u8>,
+    key_id: Option<String>,
+    signature: Option<Vec<u8>>,
+}
 
-impl Snapshot {
-    /// The newest of each session that has one of these refs and had made no version after `until`. Not of sessions
-    /// of which a row was stored since that stands before it: in a branch that was written late, say.
-    pub(super) async fn find(
-        pool: &PgPool,
-        namespace: &str,
-        refs: &[SessionRef],
-        until: Timestamp,
-    ) -> Result<Vec<Self>> {
-        if refs.is_empty() {
-            return Ok(Vec::new());
-        }
-        let sql =
-            "SELECT DISTINCT ON (root) root, refs, version, settled_us, state FROM cloakroom.session_snapshot
-                   WHERE namespace = $1 AND refs && $2 AND last_ms <= $3 ORDER BY root, version DESC";
-        let refs: Vec<&[u8]> = refs.iter().map(|reference| reference.as_bytes().as_slice()).collect();
-        let rows: Vec<Row> = sqlx::query_as(sql)
-            .bind(namespace)
-            .bind(refs)
-            .bind(i64::try_from(until.as_millis()).unwrap_or(i64::MAX))
-            .fetch_all(pool)
-            .await
-            .map_err(broken)?;
-        let late = late(pool, namespace, &rows).await?;
-        let found = rows.into_iter().filter(|row| !late.contains(&row.0));
-        Ok(found.filter_map(Self::read).collect())
+/// Whether it is as the holder of a key wrote it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Signed {
+    Yes,
+    /// Or by a key that nobody gave.
+    No,
+    /// It was changed.
+    Wrongly,
+}
+
+/// The columns of a [`SnapshotRow`].
+pub(super) const COLUMNS: &str =
+    "root, refs, version, user_id, last_ms, settled_us, state, key_id, signature";
+
+impl SnapshotRow {
+    fn of(snapshot: &Snapshot, settled_us: i64) -> Option<Self> {
+        let state = &snapshot.state;
+        Some(Self {
+            root: snapshot.root.as_bytes().to_vec(),
+            refs: snapshot.refs.iter().map(|reference| reference.as_bytes().to_vec()).collect(),
+            version: i64::try_from(state.version).ok()?,
+            user_id: state.user.clone(),
+            last_ms: i64::try_from(state.last_at.as_millis()).unwrap_or(i64::MAX),
+            settled_us,
+            state: column(state)?,
+            key_id: None,
+            signature: None,
+        })
     }
 
-    /// `None` for a form that this release does not know, or has not written.
-    fn read((root, refs, version, _, state): Row) -> Option<Self> {
-        let reference = |bytes: Vec<u8>| bytes.try_into().ok().map(SessionRef::from_bytes);
-        let state = serde_json::from_slice::<Stored<'_>>(&state).ok()?.into_state()?;
-        let refs: Vec<_> = refs.into_iter().map(reference).collect::<Option<_>>()?;
-        let fits = i64::try_from(state.version) == Ok(version) && refs.contains(&state.at.reference);
-        fits.then_some(Self { root: reference(root)?, refs, state })
+    /// Each once.
+    pub(super) fn references(&self) -> HashSet<SessionRef> {
+        let reference = |bytes: &Vec<u8>| bytes.as_slice().try_into().ok().map(SessionRef::from_bytes);
+        self.refs.iter().filter_map(reference).collect()
     }
 
-    /// Stores it, unless it is there, and forgets all but the last two of the session: one to recover from as of now,
-    /// one for a moment ago.
-    pub(in crate::audit) async fn store(
+    /// What it says; `Ok(None)` in a form of another release.
+    ///
+    /// # Errors
+    ///
+    /// Where no release wrote it so.
+    pub(super) fn read(&self) -> Result<Option<Snapshot>, Broken> {
+        let reference = |bytes: &Vec<u8>| bytes.as_slice().try_into().ok().map(SessionRef::from_bytes);
+        let state = match Form::read(&self.state) {
+            Form::Known(state) => *state,
+            Form::Other => return Ok(None),
+            Form::Broken => return Err(Broken),
+        };
+        let refs: Option<Vec<_>> = self.refs.iter().map(reference).collect();
+        let (root, refs) = reference(&self.root).zip(refs).ok_or(Broken)?;
+        let snapshot = Snapshot { root, refs, state };
+        // What stands in columns is what it is found by.
+        let fits = Self::of(&snapshot, 0).is_some_and(|row| {
+            (row.version, row.last_ms, &row.user_id) == (self.version, self.last_ms, &self.user_id)
+        });
+        let whole =
+            snapshot.refs.contains(&snapshot.root) && snapshot.refs.contains(&snapshot.state.at.reference);
+        if fits && whole { Ok(Some(snapshot)) } else { Err(Broken) }
+    }
+
+    /// Stores it, unless another run did so since this one began, and forgets all but the last two of the session: one
+    /// to recover from as of now, one for a moment ago. One of this version that is older was passed over.
+    pub(super) async fn store(
         &self,
         connection: &mut PgConnection,
         namespace: &str,
-        settled_us: i64,
+        began_us: i64,
     ) -> Result<bool> {
-        let Ok(state) = serde_json::to_vec(&Stored::of(&self.state)) else { return Ok(false) };
-        let refs: Vec<&[u8]> = self.refs.iter().map(|reference| reference.as_bytes().as_slice()).collect();
         let sql = "WITH old AS (
                        DELETE FROM cloakroom.session_snapshot WHERE namespace = $1 AND root = $2 AND version <
                            (SELECT max(version) FROM cloakroom.session_snapshot
                             WHERE namespace = $1 AND root = $2 AND version < $3)
                    )
-                   INSERT INTO cloakroom.session_snapshot (namespace, root, version, refs, user_id, last_ms, settled_us, state)
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING";
+                   INSERT INTO cloakroom.session_snapshot AS there
+                       (namespace, root, version, refs, user_id, last_ms, settled_us, state, key_id, signature)
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                   ON CONFLICT (namespace, root, version) DO UPDATE SET
+                       (refs, user_id, last_ms, settled_us, state, key_id, signature, made_at) =
+                       (excluded.refs, excluded.user_id, excluded.last_ms, excluded.settled_us, excluded.state,
+                        excluded.key_id, excluded.signature, excluded.made_at)
+                   WHERE there.made_at < timestamptz 'epoch' + $11 * interval '1 microsecond'";
         let done = sqlx::query(sql)
             .bind(namespace)
-            .bind(self.root.as_bytes().as_slice())
-            .bind(i64::try_from(self.state.version).unwrap_or(i64::MAX))
-            .bind(refs)
-            .bind(self.state.user.as_deref())
-            .bind(i64::try_from(self.state.last_at.as_millis()).unwrap_or(i64::MAX))
-            .bind(settled_us)
-            .bind(state)
+            .bind(&self.root)
+            .bind(self.version)
+            .bind(&self.refs)
+            .bind(self.user_id.as_deref())
+            .bind(self.last_ms)
+            .bind(self.settled_us)
+            .bind(&self.state)
+            .bind(self.key_id.as_deref())
+            .bind(self.signature.as_deref())
+            .bind(began_us)
             .execute(connection)
             .await
             .map_err(broken)?;
         Ok(done.rows_affected() == 1)
     }
+
+    /// Everything that a recovery relies on. Changing any of it makes every signature wrong.
+    fn digest(&self, namespace: &str, key_id: &str) -> [u8; 32] {
+        let mut hash = Fields::new(b"cloakroom snapshot 1");
+        hash.bytes(Some(namespace.as_bytes()));
+        hash.bytes(Some(key_id.as_bytes()));
+        hash.bytes(Some(&self.root));
+        hash.number(Some(self.version));
+        hash.number(i64::try_from(self.refs.len()).ok());
+        for reference in &self.refs {
+            hash.bytes(Some(reference));
+        }
+        hash.bytes(self.user_id.as_deref().map(str::as_bytes));
+        hash.number(Some(self.last_ms));
+        hash.number(Some(self.settled_us));
+        hash.bytes(Some(&self.state));
+        hash.finish()
+    }
+
+    fn sign(&mut self, namespace: &str, key: &SealKey) {
+        self.signature = Some(key.sign(&self.digest(namespace, key.id())));
+        self.key_id = Some(key.id().to_owned());
+    }
+
+    pub(super) fn signed_by(&self, namespace: &str, keys: &[SealPublicKey]) -> Signed {
+        let Some((key_id, signature)) = self.key_id.as_deref().zip(self.signature.as_deref()) else {
+            return Signed::No;
+        };
+        let mut known = keys.iter().filter(|key| key.id() == key_id).peekable();
+        if known.peek().is_none() {
+            return Signed::No;
+        }
+        let digest = self.digest(namespace, key_id);
+        if known.any(|key| key.has_signed(&digest, signature)) { Signed::Yes } else { Signed::Wrongly }
+    }
 }
 
-/// The roots of those that do not know all rows of their versions.
-async fn late(pool: &PgPool, namespace: &str, rows: &[Row]) -> Result<HashSet<Vec<u8>>> {
-    let each = || rows.iter().flat_map(|row| row.1.iter().map(move |reference| (row, reference)));
-    let sql = "SELECT DISTINCT known.root
-               FROM unnest($2::bytea[], $3::bytea[], $4::int8[], $5::int8[]) AS known (root, ref, version, settled_us)
-               JOIN cloakroom.session_event AS event ON event.ref = known.ref AND event.version <= known.version
-               WHERE event.namespace = $1
-                 AND event.ingested_at > timestamptz 'epoch' + known.settled_us * interval '1 microsecond'";
-    let late: Vec<Vec<u8>> = sqlx::query_scalar(sql)
-        .bind(namespace)
-        .bind(each().map(|(row, _)| &*row.0).collect::<Vec<_>>())
-        .bind(each().map(|(_, reference)| &**reference).collect::<Vec<_>>())
-        .bind(each().map(|(row, _)| row.2).collect::<Vec<_>>())
-        .bind(each().map(|(row, _)| row.3).collect::<Vec<_>>())
-        .fetch_all(pool)
-        .await
-        .map_err(broken)?;
-    Ok(late.into_iter().collect())
+/// Not as any release writes it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Broken;
+
+impl Snapshot {
+    /// Stores it, signed where there is a key. `settled_us`: rows that were stored later are not in it; `began_us`: when
+    /// the run began. `false` where another run was quicker.
+    pub(in crate::audit) async fn store(
+        &self,
+        connection: &mut PgConnection,
+        namespace: &str,
+        (settled_us, began_us): (i64, i64),
+        key: Option<&SealKey>,
+    ) -> Result<bool> {
+        let Some(mut row) = SnapshotRow::of(self, settled_us) else { return Ok(false) };
+        if let Some(key) = key {
+            row.sign(namespace, key);
+        }
+        row.store(connection, namespace, began_us).await
+    }
 }
 
 /// By each of its refs.
 pub(super) fn by_ref(snapshots: Vec<Snapshot>) -> HashMap<SessionRef, Snapshot> {
     let each = |snapshot: Snapshot| snapshot.refs.clone().into_iter().map(move |of| (of, snapshot.clone()));
     snapshots.into_iter().flat_map(each).collect()
-}
-
-/// A [`State`] as JSON. A value is a string, since `Json` may hold what a parser would word anew.
-#[derive(Serialize, Deserialize)]
-struct Stored<'a> {
-    schema: u8,
-    reference: Cow<'a, str>,
-    shard: u16,
-    class: u8,
-    former: Vec<String>,
-    head: [u8; 16],
-    version: u64,
-    created_at: u64,
-    began: String,
-    deadline: u64,
-    last_at: u64,
-    user: Option<Cow<'a, str>>,
-    authenticated: Option<(u64, Option<Cow<'a, str>>)>,
-    device: Option<Cow<'a, str>>,
-    fields: BTreeMap<Cow<'a, str>, (u64, Cow<'a, str>)>,
-    lost: Vec<Cow<'a, str>>,
-    recent: Vec<(u64, u64)>,
-}
-
-impl<'a> Stored<'a> {
-    fn of(state: &'a State) -> Self {
-        let field = |(name, field): (&'a FieldName, &'a Field)| {
-            (name.as_str().into(), (field.version.get(), field.value.as_str().into()))
-        };
-        let authenticated =
-            |proof: &'a Authentication| (proof.at.as_millis(), proof.method.as_deref().map(Cow::from));
-        Self {
-            schema: SCHEMA,
-            reference: state.at.reference.to_string().into(),
-            shard: state.at.shard.index(),
-            class: state.at.class.index(),
-            former: state.former.iter().map(ToString::to_string).collect(),
-            head: *state.head.as_bytes(),
-            version: state.version,
-            created_at: state.created_at.as_millis(),
-            began: state.began.to_string(),
-            deadline: state.deadline.as_millis(),
-            last_at: state.last_at.as_millis(),
-            user: state.user.as_deref().map(Cow::from),
-            authenticated: state.authentication.as_ref().map(authenticated),
-            device: state.device.as_deref().map(Cow::from),
-            fields: state.fields.iter().map(field).collect(),
-            lost: state.lost.iter().map(|name| name.as_str().into()).collect(),
-            recent: state.recent_at().map(|(tail, at)| (u64::from_be_bytes(tail), at.as_millis())).collect(),
-        }
-    }
-
-    fn into_state(self) -> Option<State> {
-        let name = |name: &str| FieldName::new(name).ok();
-        let field = |(called, (version, value)): (Cow<'_, str>, (u64, Cow<'_, str>))| {
-            let value = Json::from_text(&*value);
-            Some((name(&called)?, Field { version: Version::new(version), secret: false, value }))
-        };
-        let recent = self.recent.iter();
-        let recent = recent.map(|(tail, at)| (tail.to_be_bytes(), Timestamp::from_millis(*at))).collect();
-        let state = State {
-            at: Address {
-                reference: SessionRef::parse(&self.reference)?,
-                shard: Shard::from_index(self.shard),
-                class: IdleClass::new(self.class)?,
-            },
-            former: self.former.iter().map(|former| SessionRef::parse(former)).collect::<Option<_>>()?,
-            head: EventId::from_bytes(self.head),
-            version: self.version,
-            created_at: Timestamp::from_millis(self.created_at),
-            began: self.began.parse::<StreamId>().ok()?,
-            deadline: Timestamp::from_millis(self.deadline),
-            last_at: Timestamp::from_millis(self.last_at),
-            user: self.user.map(Cow::into_owned),
-            authentication: self.authenticated.map(|(at, method)| Authentication {
-                at: Timestamp::from_millis(at),
-                method: method.map(Cow::into_owned),
-            }),
-            device: self.device.map(Cow::into_owned),
-            fields: self.fields.into_iter().map(field).collect::<Option<_>>()?,
-            lost: self.lost.iter().map(|lost| name(lost)).collect::<Option<_>>()?,
-            recent,
-            ended: None,
-        };
-        (self.schema == SCHEMA).then_some(state)
-    }
 }

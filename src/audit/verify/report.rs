@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::{
-    audit::seal::Verification,
+    audit::{seal::Verification, trail::SnapshotFaults},
     id::{EventId, SessionRef},
     record::FieldName,
 };
@@ -81,6 +81,11 @@ pub enum Discrepancy {
     BeginningMissing,
     /// This release can't read these rows.
     Unreadable(Vec<EventId>),
+    /// Its snapshots at these versions do not say what its rows say, or what was signed. A recovery would put what they
+    /// say into Redis, unless it is told [whose to take](crate::audit::Recovery::snapshots_signed_by).
+    SnapshotEdited(Vec<u64>),
+    /// Rows of it are sealed and keys were given, and none of them signed its snapshots at these versions.
+    SnapshotNotSigned(Vec<u64>),
 }
 
 impl VerifyReport {
@@ -94,6 +99,15 @@ impl VerifyReport {
             self.problems.push(Problem { session, kind });
         } else {
             self.more_problems += 1;
+        }
+    }
+
+    pub(super) fn add_snapshots(&mut self, session: SessionRef, faults: SnapshotFaults) {
+        if !faults.edited.is_empty() {
+            self.add(session, Discrepancy::SnapshotEdited(faults.edited));
+        }
+        if !faults.unsigned.is_empty() {
+            self.add(session, Discrepancy::SnapshotNotSigned(faults.unsigned));
         }
     }
 
@@ -146,6 +160,12 @@ impl fmt::Display for Problem {
             Discrepancy::AliveThoughEnded => f.write_str("it ended by the trail, and is alive in Redis"),
             Discrepancy::BeginningMissing => f.write_str("its first rows are missing"),
             Discrepancy::Unreadable(rows) => write!(f, "{} rows can't be read", rows.len()),
+            Discrepancy::SnapshotEdited(versions) => {
+                write!(f, "edited: its snapshots at versions {versions:?} are not as they were made")
+            }
+            Discrepancy::SnapshotNotSigned(versions) => {
+                write!(f, "its snapshots at versions {versions:?} are not signed by a key that was given")
+            }
         }
     }
 }

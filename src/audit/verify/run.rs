@@ -38,6 +38,7 @@ pub(super) async fn run(verify: Verify) -> Result<VerifyReport> {
     store.check_namespace(true).await?;
     let mut report = VerifyReport::default();
     let mut edited = Edited::new();
+    let keys = seals.keys().to_vec();
     report.trail = check_with(&pool, seals, |row| {
         let bytes = row.reference.as_deref().and_then(|bytes| bytes.try_into().ok());
         if let Some(bytes) = bytes {
@@ -48,12 +49,14 @@ pub(super) async fn run(verify: Verify) -> Result<VerifyReport> {
 
     let mut found = Found { edited, ..Found::default() };
     let mut walk = Walk::new(pool.clone(), queue.namespace(), None, Timestamp::from_millis(u64::MAX), PAGE);
+    walk = walk.checking_snapshots(&keys);
     let mut page = walk.next().await?;
     while let Some(this) = page {
-        for (session, _) in &this.headless {
+        for headless in this.headless {
             report.sessions += 1;
-            found.tell_edited(&[*session], &mut report);
-            report.add(*session, Discrepancy::BeginningMissing);
+            found.tell_edited(&[headless.session], &mut report);
+            report.add(headless.session, Discrepancy::BeginningMissing);
+            report.add_snapshots(headless.session, headless.snapshots);
         }
         let (done, next) = both(found.look(&store, idle, this.histories, &mut report), walk.next()).await;
         done?;
@@ -116,6 +119,7 @@ impl Found {
                     if let Some(session) = resolved.began_as {
                         self.tell_edited(&[session], report);
                         report.add(session, Discrepancy::BeginningMissing);
+                        report.add_snapshots(session, resolved.snapshots);
                     }
                     continue;
                 };
@@ -149,6 +153,7 @@ impl Found {
             for problem in compared.problems {
                 report.add(state.at.reference, problem);
             }
+            report.add_snapshots(state.at.reference, resolved.snapshots);
             self.suspects.extend(compared.suspect);
         }
         Ok(())

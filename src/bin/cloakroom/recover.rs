@@ -3,7 +3,7 @@
 use std::{process::ExitCode, time::Duration};
 
 use cloakroom::{
-    audit::{Recovery, recovery::RecoveryReport},
+    audit::{Recovery, recovery::RecoveryReport, seal::SealPublicKey},
     clock::Timestamp,
 };
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::{
     Context,
     exit::{FOUND, Result},
-    keys::Pepper,
+    keys::{self, Pepper},
     output, progress,
     time::{parse_optional, parse_time},
 };
@@ -43,6 +43,9 @@ pub(crate) struct Args {
     /// Reads every row, and passes snapshots over
     #[arg(long)]
     without_snapshots: bool,
+    /// Takes only snapshots that are signed by one of these public keys, as `cloakroom seal-key` prints them
+    #[arg(long, value_name = "PUBLIC_KEY", num_args = 1.., value_parser = keys::parse_public_key)]
+    seals: Vec<SealPublicKey>,
     /// Puts sessions back although something is missing in their trail
     #[arg(long)]
     over_gaps: bool,
@@ -80,6 +83,9 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result {
     }
     if args.without_snapshots {
         recovery = recovery.without_snapshots();
+    }
+    if !args.seals.is_empty() {
+        recovery = recovery.snapshots_signed_by(args.seals);
     }
     if args.over_gaps {
         recovery = recovery.over_gaps();

@@ -20,7 +20,7 @@ use crate::{
 /// Arguments.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Trusts seals of these public keys, as `cloakroom seal-key` prints them, and no others
+    /// Trusts seals and snapshots of these public keys, as `cloakroom seal-key` prints them, and no others
     #[arg(long, value_name = "PUBLIC_KEY", num_args = 1.., value_parser = keys::parse_public_key)]
     seals: Vec<SealPublicKey>,
     /// Expects a seal with this hash, which was kept outside the database: 64 hex digits

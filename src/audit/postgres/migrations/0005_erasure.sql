@@ -6,5 +6,11 @@ CREATE TABLE cloakroom.erasure (
     last_at   timestamptz                    -- NULL where there was none yet
 );
 
+-- Who says that a snapshot is as it was made: as with seals, whoever may write the table can't. NULL where no key was
+-- given.
+ALTER TABLE cloakroom.session_snapshot
+    ADD COLUMN key_id    text,
+    ADD COLUMN signature bytea;     -- Ed25519 over a hash of all columns but made_at and itself
+
 -- It gives the new table to the owner, who alone erases and makes snapshots.
 SELECT cloakroom.set_up_snapshot_roles();
