@@ -97,7 +97,16 @@ impl Site {
 
     /// Lets the program's own writer store what waits.
     pub async fn drain(&self) {
-        let writer = crate::program::Running::start(self.command(&["writer"]));
+        self.drain_with(&["writer"]).await;
+    }
+
+    /// The same, sealed with the key in this file.
+    pub async fn drain_sealed(&self, key: &str) {
+        self.drain_with(&["writer", "--seal-key", key]).await;
+    }
+
+    async fn drain_with(&self, arguments: &[&str]) {
+        let writer = crate::program::Running::start(self.command(arguments));
         until("everything is stored", async || self.queue().is_empty().await.unwrap()).await;
         let (status, ..) = tokio::task::spawn_blocking(move || writer.stop("TERM")).await.unwrap();
         assert!(status.success());

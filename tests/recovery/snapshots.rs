@@ -178,6 +178,35 @@ async fn an_end_that_is_stored_late_counts() {
     assert_eq!(site.run(&token, "user").await.told, [json!(null)]);
 }
 
+/// An end under a ref that was given up, after versions that are missing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_end_on_a_former_ref_counts() {
+    for under_the_newest in [true, false] {
+        let site = Site::start().await;
+        let mut token = site.run("", "login alice; write n 1").await.token.unwrap();
+        for n in 2..=10 {
+            token = site.run(&token, &format!("write n {n}; renew")).await.token.unwrap_or(token);
+        }
+        site.drain().await;
+        assert_eq!(site.snapshots(10).await, 1);
+        let sql = "INSERT INTO cloakroom.session_event
+                       (event_id, occurred_at, namespace, ref, version, prev_event_id, kind, reason, schema_version, shard, stream_id)
+                   SELECT gen_random_uuid(), now(), namespace, ref, 40, gen_random_uuid(), 'ended', 'logged_out', schema_version,
+                       shard, '1-1'
+                   FROM cloakroom.session_event ORDER BY ($1 = (version = 1)) LIMIT 1";
+        sqlx::query(sql).bind(under_the_newest).execute(&site.pool).await.unwrap();
+        site.redis(&["FLUSHALL"]);
+        for whole in [true, false] {
+            let recovery = site.recovery().dry_run();
+            let recovery = if whole { recovery.without_snapshots() } else { recovery };
+            let report = recovery.run().await.unwrap();
+            assert_eq!((report.restored, report.ended), (0, 1), "{whole}: {report:?}");
+        }
+        site.recovery().run().await.unwrap();
+        assert_eq!(site.run(&token, "user").await.told, [json!(null)]);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_erased_is_in_no_snapshot() {
     for rows_are_there in [true, false] {
