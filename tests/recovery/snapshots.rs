@@ -181,7 +181,7 @@ async fn an_end_that_is_stored_late_counts() {
 /// An end under a ref that was given up, after versions that are missing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_end_on_a_former_ref_counts() {
-    for under_the_newest in [true, false] {
+    for under_the_first in [true, false] {
         let site = Site::start().await;
         let mut token = site.run("", "login alice; write n 1").await.token.unwrap();
         for n in 2..=10 {
@@ -189,18 +189,21 @@ async fn an_end_on_a_former_ref_counts() {
         }
         site.drain().await;
         assert_eq!(site.snapshots(10).await, 1);
+        // The newest ref has no row yet.
+        let report = site.recovery().dry_run().run().await.unwrap();
+        assert_eq!((report.rows, report.since_snapshots), (0, 1), "{report:?}");
         let sql = "INSERT INTO cloakroom.session_event
                        (event_id, occurred_at, namespace, ref, version, prev_event_id, kind, reason, schema_version, shard, stream_id)
                    SELECT gen_random_uuid(), now(), namespace, ref, 40, gen_random_uuid(), 'ended', 'logged_out', schema_version,
                        shard, '1-1'
-                   FROM cloakroom.session_event ORDER BY ($1 = (version = 1)) LIMIT 1";
-        sqlx::query(sql).bind(under_the_newest).execute(&site.pool).await.unwrap();
+                   FROM cloakroom.session_event WHERE version = $1 LIMIT 1";
+        sqlx::query(sql).bind(if under_the_first { 1_i64 } else { 10 }).execute(&site.pool).await.unwrap();
         site.redis(&["FLUSHALL"]);
         for whole in [true, false] {
             let recovery = site.recovery().dry_run();
             let recovery = if whole { recovery.without_snapshots() } else { recovery };
             let report = recovery.run().await.unwrap();
-            assert_eq!((report.restored, report.ended), (0, 1), "{whole}: {report:?}");
+            assert_eq!((report.restored, report.ended), (0, 1), "{under_the_first} {whole}: {report:?}");
         }
         site.recovery().run().await.unwrap();
         assert_eq!(site.run(&token, "user").await.told, [json!(null)]);
@@ -238,6 +241,59 @@ async fn a_snapshot_of_another_form_is_no_obstacle() {
     let report = site.recovery().run().await.unwrap();
     assert_eq!((report.since_snapshots, report.restored, report.rows), (0, 1, 12), "{report:?}");
     assert_eq!(site.run(&token, "read m").await.told, [json!("12")]);
+}
+
+/// What is wrong with the last snapshot need not be wrong with the one before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_older_one_of_two_serves_where_the_newer_one_does_not() {
+    let row = |version: u64, before: u64| {
+        format!(
+            "WITH copied AS (SELECT * FROM cloakroom.session_event WHERE version = {version}),
+             changed AS (
+                 SELECT to_jsonb(copied) || jsonb_build_object('event_id', gen_random_uuid(), 'ingested_at', now(),
+                     'occurred_at', occurred_at - interval '1 microsecond',
+                     'prev_event_id', (SELECT event_id FROM cloakroom.session_event WHERE version = {before})) AS row
+                 FROM copied
+             )
+             INSERT INTO cloakroom.session_event
+             SELECT (jsonb_populate_record(NULL::cloakroom.session_event, row)).* FROM changed"
+        )
+    };
+    let unreadable = "UPDATE cloakroom.session_snapshot SET state = '{\"schema\":9}' WHERE version = 15";
+    // How many branches there are then.
+    let cases = [
+        ("of another form", unreadable.to_owned(), 7, 0),
+        ("a row below it was stored late", row(12, 11), 8, 1),
+        ("a row after it follows another", row(16, 11), 8, 1),
+        ("a row below both was stored late", row(5, 4), 18, 1),
+    ];
+    for (case, sql, rows, branches) in cases {
+        let site = Site::start().await;
+        let token = site.run("", "login alice; write n 1").await.token.unwrap();
+        for n in 2..=17 {
+            site.run(&token, &format!("write n {n}")).await;
+            if n == 10 || n == 15 || n == 17 {
+                site.drain().await;
+                assert_eq!(site.snapshots(5).await, u64::from(n < 17));
+            }
+        }
+        let done = sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&site.pool).await.unwrap();
+        assert_eq!(done.rows_affected(), 1, "{case}");
+        site.redis(&["FLUSHALL"]);
+        let report = site.recovery().without_snapshots().dry_run().run().await.unwrap();
+        let problems = report.problems;
+        assert_eq!(problems.len(), branches, "{case}: {problems:?}");
+        let report = site.recovery().run().await.unwrap();
+        assert_eq!(
+            (report.since_snapshots, report.restored),
+            (u64::from(rows < 10), 1),
+            "{case}: {report:?}"
+        );
+        // Where what follows shows it, that was read before.
+        assert!((rows..rows + 3).contains(&report.rows), "{case}: {report:?}");
+        assert_eq!(report.problems, problems, "{case}");
+        assert_eq!(site.run(&token, "read n").await.told, [json!("17")], "{case}");
+    }
 }
 
 /// A session that ran out, as a sweep told it: its end has no version. Also on a primary that was lost, before the

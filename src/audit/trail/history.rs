@@ -131,8 +131,11 @@ impl History {
     }
 
     pub(super) fn push(&mut self, event: Event) {
-        if !self.refs.contains(&event.reference) {
-            self.refs.push(event.reference);
+        // A renewal tells of a ref that may have no row yet.
+        for reference in [event.reference].into_iter().chain(event.successor()) {
+            if !self.refs.contains(&reference) {
+                self.refs.push(reference);
+            }
         }
         self.sealed |= event.sealed;
         self.rest.push(event);

@@ -16,14 +16,17 @@ impl Walk {
     pub(super) async fn histories(&self, starts: &[Start], count: &mut u64) -> Result<Vec<History>> {
         let mut histories = Vec::with_capacity(starts.len());
         let mut owners: HashMap<SessionRef, usize> = HashMap::new();
-        // From which version on; and refs whose rows stand in a snapshot.
-        let (mut round, mut known): (Vec<(SessionRef, i64)>, Vec<SessionRef>) = Default::default();
+        // From which version on.
+        let mut round: Vec<(SessionRef, i64)> = Vec::new();
         for (place, start) in starts.iter().enumerate() {
             if let Some(snapshot) = &start.snapshot {
-                owners.extend(snapshot.refs.iter().map(|reference| (*reference, place)));
-                known.extend(&snapshot.refs);
                 let version = i64::try_from(snapshot.state.version).unwrap_or(i64::MAX);
-                round.push((snapshot.state.at.reference, version));
+                for reference in &snapshot.refs {
+                    // Also one that was given up: an end in a branch that was lost stands there.
+                    if owners.insert(*reference, place).is_none() {
+                        round.push((*reference, version));
+                    }
+                }
                 histories.push(History::since(snapshot.clone(), self.until).checking(start.check.clone()));
             } else {
                 owners.insert(start.root, place);
@@ -58,8 +61,8 @@ impl Walk {
                     }
                 }
             }
-            let refs = round.iter().map(|(reference, _)| *reference).chain(std::mem::take(&mut known));
-            for (reference, reason, at) in self.ends_without_version(refs.collect()).await? {
+            let refs = round.iter().map(|(reference, _)| *reference).collect();
+            for (reference, reason, at) in self.ends_without_version(refs).await? {
                 if let Some(history) = owners.get(&reference).and_then(|place| histories.get_mut(*place)) {
                     history.ran_out(reason, at);
                 }
