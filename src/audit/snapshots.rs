@@ -32,14 +32,23 @@ const PAGE: u16 = 500;
 /// [`erase`](crate::audit::seal::erase) deletes the snapshots of the user's sessions. It may run at the same time: what
 /// was read before it is not stored after it, but read again.
 ///
+/// # Who says that it is true
+///
+/// Who may write the table can change what a recovery puts into Redis. So give the run a key, by
+/// [`sealed_by`](Self::sealed_by), and tell a recovery [whose snapshots to take](crate::audit::Recovery::snapshots_signed_by):
+/// it reads the rows of any other session. [`Verify`](crate::audit::Verify) names every snapshot that its rows do not
+/// come to, where they are there; and with keys also one whose signature is wrong or, where rows are sealed, missing.
+/// Only one that is signed excuses then that first rows are missing, as those of a month that was dropped are.
+///
+/// A run without a key takes what is there and signs nothing. The first one with a key reads all rows of each session
+/// again: let it come before the next month is dropped, since what can't be read can't be signed.
+///
 /// # Limits
 ///
-/// * **An edit is not noticed.** Snapshots are neither sealed nor held against their rows, and what is changed in one is
-///   put into Redis. Whoever may write them is the owner; `without_snapshots` of a recovery reads rows alone.
-///   [`Verify`](crate::audit::Verify) reads rows, and takes a snapshot only where it says that the session began in a
-///   month that was dropped.
+/// * Without keys nobody can tell a snapshot that was changed from one that was not, once its rows are dropped.
+/// * A session without a row that is kept is not found, and its snapshots go with its last row, also if it was in use by
+///   reads alone since: a session that has ended in that month would look the same, and come back.
 /// * To know that no row was stored late, PostgreSQL looks at those that a snapshot stands for, though it sends none.
-/// * A session without a row that is kept is not found, also if it was in use by reads alone.
 ///
 /// ```no_run
 /// # async fn f(pool: sqlx::PgPool) -> Result<(), cloakroom::error::Error> {

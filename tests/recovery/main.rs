@@ -25,6 +25,7 @@ mod meta;
 mod operations;
 mod options;
 mod reconcile;
+mod retention;
 mod seals;
 mod shed;
 mod signed;
