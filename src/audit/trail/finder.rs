@@ -65,7 +65,7 @@ impl Finder {
     async fn sift(&self, mut rows: Vec<SnapshotRow>) -> Result<Vec<Snapshot>> {
         let mut found = Vec::new();
         while !rows.is_empty() {
-            let late = late(&self.pool, &self.namespace, &rows).await?;
+            let late = late(&self.pool, &rows).await?;
             let read = |row: &SnapshotRow| {
                 let signed = self
                     .signed_by
@@ -121,16 +121,18 @@ impl Finder {
 }
 
 /// The roots of those that do not know all rows of their versions: of which one was stored since, in a branch that was
-/// written late, say.
-async fn late(pool: &PgPool, namespace: &str, rows: &[SnapshotRow]) -> Result<HashSet<Vec<u8>>> {
+/// written late, say. Asked so that an index answers it; a ref is of one namespace.
+async fn late(pool: &PgPool, rows: &[SnapshotRow]) -> Result<HashSet<Vec<u8>>> {
     let each = || rows.iter().flat_map(|row| row.refs.iter().map(move |reference| (row, reference)));
     let sql = "SELECT DISTINCT known.root
-               FROM unnest($2::bytea[], $3::bytea[], $4::int8[], $5::int8[]) AS known (root, ref, version, settled_us)
-               JOIN cloakroom.session_event AS event ON event.ref = known.ref AND event.version <= known.version
-               WHERE event.namespace = $1
-                 AND event.ingested_at > timestamptz 'epoch' + known.settled_us * interval '1 microsecond'";
+               FROM unnest($1::bytea[], $2::bytea[], $3::int8[], $4::int8[]) AS known (root, ref, version, settled_us)
+               CROSS JOIN LATERAL (
+                   SELECT FROM cloakroom.session_event AS event
+                   WHERE event.ref = known.ref AND event.version <= known.version
+                     AND event.ingested_at > timestamptz 'epoch' + known.settled_us * interval '1 microsecond'
+                   LIMIT 1
+               ) AS event";
     let late: Vec<Vec<u8>> = sqlx::query_scalar(sql)
-        .bind(namespace)
         .bind(each().map(|(row, _)| &*row.root).collect::<Vec<_>>())
         .bind(each().map(|(_, reference)| &**reference).collect::<Vec<_>>())
         .bind(each().map(|(row, _)| row.version).collect::<Vec<_>>())

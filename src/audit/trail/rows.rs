@@ -74,18 +74,22 @@ impl Walk {
 
     /// Some rows more.
     async fn events(&self, rows: &mut Rows<'_>) -> Result<Vec<Event>> {
-        let from = if rows.versions.is_some() {
-            "unnest($1::bytea[], $8::int8[]) AS known (ref, seen) JOIN cloakroom.session_event USING (ref)
-             WHERE version > seen"
+        let these = "(ref, version, event_id) > ($2, $3, $4) AND namespace = $6 AND version IS NOT NULL
+                     AND ($7::int8 IS NULL OR ingested_at <= timestamptz 'epoch' + $7 * interval '1 microsecond')
+                     ORDER BY ref, version, event_id LIMIT $5";
+        let sql = if rows.versions.is_some() {
+            // Each ref by itself: PostgreSQL would rather read all of its rows than look for the last ones.
+            format!(
+                "SELECT {COLUMNS} FROM unnest($1::bytea[], $8::int8[]) AS known (of, seen) CROSS JOIN LATERAL (
+                     SELECT * FROM cloakroom.session_event WHERE ref = of AND version > seen AND {these}
+                 ) AS event ORDER BY ref, version, event_id LIMIT $5"
+            )
         } else {
-            "cloakroom.session_event WHERE ref = ANY($1) AND $8::int8[] IS NULL"
+            format!(
+                "SELECT {COLUMNS} FROM cloakroom.session_event
+                 WHERE ref = ANY($1) AND $8::int8[] IS NULL AND {these}"
+            )
         };
-        let sql = format!(
-            "SELECT {COLUMNS} FROM {from} AND (ref, version, event_id) > ($2, $3, $4) AND namespace = $6
-                 AND version IS NOT NULL
-                 AND ($7::int8 IS NULL OR ingested_at <= timestamptz 'epoch' + $7 * interval '1 microsecond')
-             ORDER BY ref, version, event_id LIMIT $5"
-        );
         let refs: Vec<&[u8]> = rows.refs.iter().map(|reference| reference.as_bytes().as_slice()).collect();
         // Nothing of a caller's is in the text.
         let query = sqlx::query(AssertSqlSafe(sql)).bind(refs).bind(&rows.after.0).bind(rows.after.1);

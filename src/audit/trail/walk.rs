@@ -16,6 +16,24 @@ use crate::{
     id::SessionRef,
 };
 
+/// The first row of each ref. From one ref to the next by the index, however many rows a ref has.
+const FIRST: &str = "
+WITH RECURSIVE first AS (
+    (SELECT ref, version, prev_event_id FROM cloakroom.session_event
+     WHERE ref > $1 AND namespace = $3 AND version IS NOT NULL ORDER BY ref, version LIMIT 1)
+    UNION ALL
+    SELECT next.* FROM first CROSS JOIN LATERAL (
+        SELECT ref, version, prev_event_id FROM cloakroom.session_event
+        WHERE ref > first.ref AND namespace = $3 AND version IS NOT NULL ORDER BY ref, version LIMIT 1
+    ) AS next
+)
+SELECT * FROM first LIMIT $2";
+
+/// The first row of each ref in which this user did something.
+const FIRST_OF_USER: &str = "
+SELECT DISTINCT ON (ref) ref, version, prev_event_id FROM cloakroom.session_event
+WHERE ref > $1 AND user_id = $4 AND namespace = $3 AND version IS NOT NULL ORDER BY ref, version LIMIT $2";
+
 /// Reads pages of sessions, in the order of the refs under which they began.
 #[derive(Debug)]
 pub(in crate::audit) struct Walk {
@@ -147,14 +165,12 @@ impl Walk {
     pub(in crate::audit) async fn next(&mut self) -> Result<Option<Page>> {
         let Some(after) = self.after.take() else { return Ok(None) };
         self.before = Some(after.clone());
-        let sql = "SELECT DISTINCT ON (ref) ref, version, prev_event_id FROM cloakroom.session_event
-                   WHERE ref > $1 AND ($2::text IS NULL OR user_id = $2) AND namespace = $4 AND version IS NOT NULL
-                   ORDER BY ref, version LIMIT $3";
-        let query = sqlx::query(sql)
-            .bind(&after)
-            .bind(self.user.as_deref())
-            .bind(self.sessions)
-            .bind(&*self.namespace);
+        let query = match &self.user {
+            Some(user) => {
+                sqlx::query(FIRST_OF_USER).bind(&after).bind(self.sessions).bind(&*self.namespace).bind(user)
+            }
+            None => sqlx::query(FIRST).bind(&after).bind(self.sessions).bind(&*self.namespace),
+        };
         let rows = query.fetch_all(&self.pool).await.map_err(broken)?;
         let (mut roots, mut later) = (Vec::new(), Vec::new());
         for row in &rows {

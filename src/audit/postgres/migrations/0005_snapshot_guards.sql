@@ -12,5 +12,10 @@ ALTER TABLE cloakroom.session_snapshot
     ADD COLUMN key_id    text,
     ADD COLUMN signature bytea;     -- Ed25519 over a hash of all columns but made_at and itself
 
+-- Whether a row was stored late is told by the index alone, without a look at each row that a snapshot stands for. An
+-- eighth larger than the one before; inserts take as long.
+CREATE INDEX session_event_ref_version_stored ON cloakroom.session_event (ref, version) INCLUDE (ingested_at);
+DROP INDEX cloakroom.session_event_ref_version;
+
 -- It gives the new table to the owner, who alone erases and makes snapshots.
 SELECT cloakroom.set_up_snapshot_roles();
