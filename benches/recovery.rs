@@ -22,6 +22,8 @@ use cloakroom::{
     audit::{self, AuditPool, Recovery, Snapshots},
     store::RedisStore,
 };
+use report::{Results, is_smoke};
+use serde_json::json;
 use sqlx::PgPool;
 
 const TRAIL: &str = "
@@ -41,15 +43,15 @@ const SINCE: i32 = 20;
 #[tokio::main]
 async fn main() {
     // cargo adds `--bench` to what was asked for, and `cargo test` does not: then a second or two are enough.
-    let measured = std::env::args().any(|arg| arg == "--bench");
-    let defaults = if measured { [50_000, 5, 200, 1000] } else { [500, 5, 20, 100] };
+    let defaults = if is_smoke() { [500, 5, 20, 100] } else { [50_000, 5, 200, 1000] };
     let given: Vec<i32> = std::env::args().skip(1).filter_map(|arg| arg.parse().ok()).collect();
     let arg = |n: usize| given.get(n).copied().unwrap_or(defaults[n]);
     let (redis, postgres) = (servers::Redis::start().unwrap(), servers::Postgres::start().unwrap());
     let pool = AuditPool::new(postgres.url()).open().unwrap();
     audit::migrate(&pool).await.unwrap();
-    short(&redis, &pool, arg(0), arg(1)).await;
-    long(&redis, &pool, arg(2), arg(3).max(SINCE + 1)).await;
+    let mut results = Results::start("recovery", is_smoke()).unwrap();
+    short(&redis, &pool, &mut results, arg(0), arg(1)).await;
+    long(&redis, &pool, &mut results, arg(2), arg(3).max(SINCE + 1)).await;
 }
 
 fn store(redis: &servers::Redis, namespace: &str) -> RedisStore {
@@ -68,7 +70,7 @@ async fn write(pool: &PgPool, namespace: &str, sessions: i32, from: i32, to: i32
     sqlx::query("RESET statement_timeout").execute(&mut *connection).await.unwrap();
 }
 
-async fn short(redis: &servers::Redis, pool: &PgPool, sessions: i32, rows: i32) {
+async fn short(redis: &servers::Redis, pool: &PgPool, results: &mut Results, sessions: i32, rows: i32) {
     write(pool, "bench", sessions, 1, rows).await;
     let store = store(redis, "bench");
     for what in ["dry run", "recovery", "again"] {
@@ -80,10 +82,12 @@ async fn short(redis: &servers::Redis, pool: &PgPool, sessions: i32, rows: i32) 
         assert_eq!(report.restored + report.present, sessions as u64);
         let rate = f64::from(sessions) / took.as_secs_f64();
         println!("{what}: {rate:.0} sessions/s, {sessions} of {rows} rows, {took:.2?}");
+        let numbers = json!({ "how": what, "sessions": sessions, "rows": rows, "per_second": rate });
+        results.add("recovered", numbers).unwrap();
     }
 }
 
-async fn long(redis: &servers::Redis, pool: &PgPool, sessions: i32, rows: i32) {
+async fn long(redis: &servers::Redis, pool: &PgPool, results: &mut Results, sessions: i32, rows: i32) {
     write(pool, "long", sessions, 1, rows - SINCE).await;
     let snapshots = Snapshots::new(pool.clone(), "long").every(1).settle(Duration::ZERO);
     let began = Instant::now();
@@ -104,6 +108,9 @@ async fn long(redis: &servers::Redis, pool: &PgPool, sessions: i32, rows: i32) {
         let rate = f64::from(sessions) / took[usize::from(with)].as_secs_f64();
         let how = if with { "since their snapshots" } else { "from all rows" };
         println!("{how}: {rate:.0} sessions/s, {} rows read, {:.2?}", report.rows, took[usize::from(with)]);
+        let numbers =
+            json!({ "how": how, "sessions": sessions, "rows_read": report.rows, "per_second": rate });
+        results.add("long", numbers).unwrap();
     }
     let ratio = took[0].as_secs_f64() / took[1].as_secs_f64();
     println!("ratio: {ratio:.1} times as fast, with a {}th of the rows", rows / SINCE);

@@ -48,7 +48,8 @@ const PAGE: u16 = 500;
 /// * Without keys nobody can tell a snapshot that was changed from one that was not, once its rows are dropped.
 /// * A session without a row that is kept is not found, and its snapshots go with its last row, also if it was in use by
 ///   reads alone since: a session that has ended in that month would look the same, and come back.
-/// * To know that no row was stored late, PostgreSQL looks at those that a snapshot stands for, though it sends none.
+/// * To know that no row was stored late, PostgreSQL looks up in an index each row that a snapshot stands for, though it
+///   sends none.
 ///
 /// ```no_run
 /// # async fn f(pool: sqlx::PgPool) -> Result<(), cloakroom::error::Error> {

@@ -229,7 +229,7 @@ impl Walk {
                     astray.push(start);
                 }
             }
-            starts = self.from_before(astray, &mut page.headless).await?;
+            starts = self.one_older(astray, &mut page.headless).await?;
         }
         let since = page.histories.iter().filter(|history| history.is_since_snapshot()).count();
         page.since_snapshots = u64::try_from(since).unwrap_or(0);
@@ -237,7 +237,7 @@ impl Walk {
     }
 
     /// What does not follow its snapshot is read from an older one on, or else from the beginning, if that is there.
-    async fn from_before(&self, astray: Vec<Start>, headless: &mut Vec<Headless>) -> Result<Vec<Start>> {
+    async fn one_older(&self, astray: Vec<Start>, headless: &mut Vec<Headless>) -> Result<Vec<Start>> {
         let passed: Vec<&Snapshot> = astray.iter().filter_map(|start| start.snapshot.as_ref()).collect();
         let older = self.finder.before(&passed).await?;
         let mut older: HashMap<SessionRef, Snapshot> =
