@@ -13,6 +13,7 @@
 )]
 
 mod app;
+mod cluster;
 mod epochs;
 mod erasure;
 mod expiry;

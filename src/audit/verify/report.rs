@@ -28,8 +28,8 @@ pub struct VerifyReport {
     /// Sessions of which changes are missing that the trail says were left out of it, the first 10,000: no loss
     /// that nobody told.
     pub told_gaps: Vec<Problem>,
-    /// Keys of sessions in Redis that neither the trail nor the queue tells of, the first 10,000. On a cluster
-    /// they are not looked for.
+    /// Keys of sessions in Redis that neither the trail nor the queue tells of, the first 10,000. While slots of a
+    /// cluster move, one may be missed.
     pub untold: Vec<String>,
     /// Rows and seals.
     pub trail: Verification,

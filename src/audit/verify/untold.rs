@@ -10,24 +10,24 @@ pub(super) async fn strangers(
     known: &HashSet<String>,
 ) -> Result<Vec<(String, EventId)>, Error> {
     let mut strangers = Vec::new();
-    if !store.can_scan() {
-        return Ok(strangers);
-    }
-    let mut cursor = 0;
-    loop {
-        let (next, keys) = store.scan(cursor).await?;
-        for key in keys.into_iter().filter(|key| !known.contains(key)) {
-            // It may be over by now.
-            if let Some((_, head)) = store.head_of(&key).await? {
-                strangers.push((key, head));
+    for master in store.masters().await? {
+        let mut cursor = 0;
+        loop {
+            let (next, keys) = store.scan(&master, cursor).await?;
+            for key in keys.into_iter().filter(|key| !known.contains(key)) {
+                // It may be over by now.
+                if let Some((_, head)) = store.head_of(&key).await? {
+                    strangers.push((key, head));
+                }
             }
+            if next == 0 {
+                break;
+            }
+            cursor = next;
         }
-        if next == 0 {
-            // `SCAN` may answer a key twice.
-            strangers.sort();
-            strangers.dedup_by(|one, other| one.0 == other.0);
-            return Ok(strangers);
-        }
-        cursor = next;
     }
+    // `SCAN` may answer a key twice, and so may two masters while its slot moves.
+    strangers.sort();
+    strangers.dedup_by(|one, other| one.0 == other.0);
+    Ok(strangers)
 }

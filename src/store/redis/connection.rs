@@ -15,6 +15,8 @@ use redis::{
 use redis::{cluster::ClusterClient, cluster_async::ClusterConnection};
 use tokio::{sync::OnceCell, time::Instant};
 
+#[cfg(all(feature = "audit", feature = "cluster"))]
+use super::masters::Whom;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Where Redis is.
@@ -80,6 +82,16 @@ impl Connection {
     pub(crate) async fn query_once<T: FromRedisValue>(&self, command: &Cmd) -> Result<T> {
         let deadline = Instant::now() + self.0.timeout;
         self.attempt(&Question::Command(command), deadline).await?.map_err(failure)
+    }
+
+    /// One command, to a server of a cluster, or to each of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`query`](Self::query).
+    #[cfg(all(feature = "audit", feature = "cluster"))]
+    pub(super) async fn query_at<T: FromRedisValue>(&self, whom: &Whom, command: &Cmd) -> Result<T> {
+        self.ask(Question::At(whom, command)).await
     }
 
     /// Another connection to the same place, for replies that are large or late: on a shared one everything
@@ -214,6 +226,8 @@ enum Question<'a> {
     Command(&'a Cmd),
     Commands(&'a Pipeline),
     Script(&'a ScriptInvocation<'a>),
+    #[cfg(all(feature = "audit", feature = "cluster"))]
+    At(&'a Whom, &'a Cmd),
 }
 
 impl Question<'_> {
@@ -222,6 +236,14 @@ impl Question<'_> {
             Self::Command(command) => command.query_async(link).await,
             Self::Commands(commands) => commands.query_async(link).await,
             Self::Script(script) => script.invoke_async(link).await,
+            #[cfg(all(feature = "audit", feature = "cluster"))]
+            Self::At(whom, command) => match (link, whom.route()) {
+                (Link::Cluster(link), Some(route)) => {
+                    let answer = link.route_command(Cmd::clone(command), route).await?;
+                    Ok(T::from_redis_value(answer.extract_error()?)?)
+                }
+                (link, _) => command.query_async(link).await,
+            },
         }
     }
 }

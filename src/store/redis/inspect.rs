@@ -75,18 +75,6 @@ impl RedisStore {
         Ok(Timestamp::from_millis(seconds * 1000 + micros / 1000))
     }
 
-    /// Whether [`scan`](Self::scan) goes through all sessions: each master of a cluster has a cursor of its own.
-    pub(crate) fn can_scan(&self) -> bool {
-        !self.connection.is_cluster()
-    }
-
-    /// Some keys of sessions, and where to go on; 0 begins and ends.
-    pub(crate) async fn scan(&self, cursor: u64) -> Result<(u64, Vec<String>)> {
-        let mut scan = redis::cmd("SCAN");
-        scan.arg(cursor).arg("MATCH").arg(self.keys.sessions()).arg("COUNT").arg(1000);
-        self.connection.query(&scan).await
-    }
-
     /// The key of the session at this address.
     pub(crate) fn key_of(&self, at: Address) -> String {
         self.keys.session(at.shard, &self.keys.hash(&at.reference))

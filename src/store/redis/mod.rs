@@ -84,6 +84,8 @@ mod index;
 mod inspect;
 mod keys;
 mod load;
+#[cfg(feature = "audit")]
+mod masters;
 mod replicas;
 #[cfg(feature = "audit")]
 mod restore;
