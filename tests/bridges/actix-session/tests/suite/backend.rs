@@ -103,7 +103,10 @@ impl Backend {
         let Any::Redis(_) = self.store.store() else { return false };
         let keys = self.keys("*:s:*");
         assert_eq!(keys.len(), 1, "{keys:?}");
-        server().command(&["HSET", &keys[0], field, "123456garbage"]).unwrap();
+        // A version, how long the name is, the name, and no JSON.
+        let name = field.trim_start_matches('.');
+        let value = format!("\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}{}{name}garbage", char::from(name.len() as u8));
+        server().command(&["HSET", &keys[0], field, &value]).unwrap();
         true
     }
 
