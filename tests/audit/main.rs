@@ -11,7 +11,7 @@
 //! | PostgreSQL down for ten minutes (`CLOAKROOM_OUTAGE=600`), silent, cut in a commit | `outages`, `trouble` |
 //! | PostgreSQL read-only, its table locked, slow | `trouble`, `slow` |
 //! | Redis killed, with every write on disk and with every second | `outages` |
-//! | a replica takes over; two primaries, then one again | `failover` |
+//! | a replica, 0 to 50 ms away, takes over; two primaries, then one again | `failover` |
 //! | everything delivered twice, two writers at once | `duplicates` |
 //! | values that PostgreSQL does not take; rows that it refuses | `poison`, `attempts`, `dead` |
 //! | no partition for an entry's month | `partitions` |
@@ -35,6 +35,7 @@ mod attempts;
 mod checker;
 mod cluster;
 mod crashes;
+mod crowd;
 mod dead;
 mod duplicates;
 mod failover;

@@ -28,5 +28,6 @@ mod meta;
 mod migration;
 mod outage;
 mod pressure;
+#[allow(dead_code, reason = "other tests slow it down")]
 mod proxy;
 mod silence;

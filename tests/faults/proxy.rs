@@ -1,6 +1,9 @@
 //! A connection that can be cut at any byte, frozen, or led to another server.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::{
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -52,6 +55,7 @@ struct State {
     replying: bool,
     away: bool,
     before_each_request: Option<Hook>,
+    delay: Duration,
 }
 
 /// Connections are numbered; what is below a limit is affected.
@@ -82,6 +86,10 @@ impl Proxy {
             }
         });
         proxy
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     pub fn url(&self) -> String {
@@ -136,6 +144,11 @@ impl Proxy {
         self.shared.lines.send_modify(|lines| lines.frozen_below = 0);
     }
 
+    /// Every piece that passes takes so long, either way.
+    pub fn delay(&self, by: Duration) {
+        self.shared.state().delay = by;
+    }
+
     /// Another server behind the same address, as after a failover.
     pub fn switch_to(&self, port: u16) {
         self.shared.state().upstream = port;
@@ -151,6 +164,14 @@ impl Proxy {
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
+    }
+
+    /// As far away as the other end is.
+    async fn travel(&self) {
+        let delay = self.state().delay;
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
     }
 
     /// How many of these bytes may pass, and whether the connection ends with them.
@@ -183,11 +204,14 @@ impl Shared {
     }
 }
 
+/// So much passes at once: a link that is slow is no narrow one, or what waits before it would only grow.
+const PIECE: usize = 1024 * 1024;
+
 /// One task for both ways: to leave it is to close both connections.
 async fn serve(mut client: TcpStream, mut server: TcpStream, number: u64, shared: Arc<Shared>) {
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let mut lines = shared.lines.subscribe();
-    let (mut request, mut reply) = (vec![0; 64 * 1024], vec![0; 64 * 1024]);
+    let (mut request, mut reply) = (vec![0; PIECE], vec![0; PIECE]);
     loop {
         let now = *lines.borrow_and_update();
         if number < now.closed_below {
@@ -199,6 +223,7 @@ async fn serve(mut client: TcpStream, mut server: TcpStream, number: u64, shared
             read = client.read(&mut request), if open => {
                 let Ok(read @ 1..) = read else { return };
                 let (pass, end) = shared.pass(Way::Request, read);
+                shared.travel().await;
                 if server.write_all(&request[..pass]).await.is_err() || end {
                     return;
                 }
@@ -206,6 +231,7 @@ async fn serve(mut client: TcpStream, mut server: TcpStream, number: u64, shared
             read = server.read(&mut reply), if open => {
                 let Ok(read @ 1..) = read else { return };
                 let (pass, end) = shared.pass(Way::Reply, read);
+                shared.travel().await;
                 if client.write_all(&reply[..pass]).await.is_err() || end {
                     return;
                 }

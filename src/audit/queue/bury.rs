@@ -1,10 +1,12 @@
 //! Moving what PostgreSQL refuses to the dead letters.
 
-use super::{AuditQueue, Waiting};
+use super::{AuditQueue, Waiting, read::with_same};
 use crate::error::Error;
 
 /// How much of an error's text a dead letter keeps, in bytes.
 pub(in crate::audit) const MAX_ERROR: usize = 500;
+
+const BURY: &str = with_same!("scripts/bury.lua");
 
 impl AuditQueue {
     /// Moves an entry to its shard's dead letters; `false` where it had left the stream already.
@@ -17,10 +19,13 @@ impl AuditQueue {
     ) -> Result<bool, Error> {
         let keys = self.keys(index)?;
         let mut eval = redis::cmd("EVAL");
-        eval.arg(include_str!("scripts/bury.lua")).arg(3);
+        eval.arg(BURY).arg(3);
         eval.arg(&keys.stream).arg(&keys.dead).arg(&keys.tries);
         eval.arg(entry.id.to_string()).arg(&entry.version).arg(&entry.predecessor).arg(&entry.payload);
-        eval.arg(entry.origin().to_string()).arg(shorten(error, MAX_ERROR)).arg(attempts);
+        eval.arg(entry.origin().to_string())
+            .arg(shorten(error, MAX_ERROR))
+            .arg(attempts)
+            .arg(entry.beginning());
         self.connection.query(&eval).await
     }
 }

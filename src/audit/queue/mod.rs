@@ -16,7 +16,7 @@
 //! What was left out is told by an entry that has only `e`, of the kind `gap`: see `scripts/gap.lua`.
 //!
 //! There is no consumer group. A writer reads with `XRANGE - + COUNT n`, stores, and then deletes those
-//! very ids with `XDEL`. So there is no pending list to fill memory, no dead consumer to reap, no
+//! very entries, by `scripts/delete.lua`. So there is no pending list to fill memory, no dead consumer to reap, no
 //! `XGROUP DELCONSUMER` that loses entries, and `XLEN` is the exact backlog; all of it works while Redis
 //! is out of memory. Never `XTRIM` or `MAXLEN` here: Redis cannot even tell what that lost.
 

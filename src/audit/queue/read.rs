@@ -18,7 +18,12 @@ pub(in crate::audit) struct Waiting {
     pub(in crate::audit) version: Vec<u8>,
     pub(in crate::audit) predecessor: Vec<u8>,
     pub(in crate::audit) payload: Vec<u8>,
+    /// How much of the payload is as it waits.
+    begins: usize,
 }
+
+/// Layout, name and whether values are told take less.
+const BEGINS: usize = 96;
 
 impl Waiting {
     /// The id from which the row's time and key come: the same on every redelivery.
@@ -31,6 +36,12 @@ impl Waiting {
         self.version.len() + self.predecessor.len() + self.payload.len()
     }
 
+    /// How its payload begins: the change's name stands there, which no two entries share.
+    pub(in crate::audit) fn beginning(&self) -> &[u8] {
+        // What the script worked out is put in front of its last byte.
+        self.payload.get(..self.begins.min(self.payload.len())).unwrap_or_default()
+    }
+
     #[cfg(test)]
     pub(in crate::audit) fn for_test(id: &str, version: &str, predecessor: &[u8], payload: &[u8]) -> Self {
         Self {
@@ -39,6 +50,7 @@ impl Waiting {
             version: version.into(),
             predecessor: predecessor.into(),
             payload: payload.into(),
+            begins: 0,
         }
     }
 }
@@ -51,22 +63,36 @@ impl AuditQueue {
         self.connection.query(&range).await
     }
 
-    /// Deletes entries that are stored. By id and never by trimming: after a failover to a replica whose
-    /// clock lags, a trim by id would delete entries that nobody has read. And never asked twice: such a
-    /// replica may have given one of these ids to another entry. What is not deleted comes again.
-    pub(in crate::audit) async fn delete(&self, index: usize, ids: &[StreamId]) -> Result<(), Error> {
-        // An XDEL of a thousand ids is quick; one of a million would block the server.
-        for ids in ids.chunks(1000) {
-            let mut delete = redis::cmd("XDEL");
-            delete.arg(&self.keys(index)?.stream);
-            for id in ids {
-                delete.arg(id.to_string());
+    /// Deletes entries that are stored, each by its id and how its payload begins. By id and never by trimming: after
+    /// a failover to a replica whose clock lags, a trim by id would delete entries that nobody has read. What is not
+    /// deleted comes again.
+    pub(in crate::audit) async fn delete(
+        &self,
+        index: usize,
+        entries: &[(StreamId, Vec<u8>)],
+    ) -> Result<(), Error> {
+        // A thousand are quick; a million would block the server.
+        for entries in entries.chunks(1000) {
+            let mut delete = redis::cmd("EVAL");
+            delete.arg(DELETE).arg(1).arg(&self.keys(index)?.stream);
+            for (id, beginning) in entries {
+                delete.arg(id.to_string()).arg(beginning);
             }
-            self.connection.query_once::<u64>(&delete).await?;
+            self.connection.query::<u64>(&delete).await?;
         }
         Ok(())
     }
 }
+
+/// A script behind `same.lua`; its first line says what it may do, and stays the first.
+macro_rules! with_same {
+    ($script:literal) => {
+        concat!("#!lua flags=allow-oom\n", include_str!("scripts/same.lua"), include_str!($script))
+    };
+}
+pub(super) use with_same;
+
+const DELETE: &str = with_same!("scripts/delete.lua");
 
 impl FromRedisValue for Waiting {
     fn from_redis_value(value: Value) -> Result<Self, ParsingError> {
@@ -75,8 +101,14 @@ impl FromRedisValue for Waiting {
         let Some(id) = StreamId::from_bytes(&id) else {
             return Err("an entry without a stream id".into());
         };
-        let mut entry =
-            Self { id, original: None, version: Vec::new(), predecessor: Vec::new(), payload: Vec::new() };
+        let mut entry = Self {
+            id,
+            original: None,
+            version: Vec::new(),
+            predecessor: Vec::new(),
+            payload: Vec::new(),
+            begins: 0,
+        };
         let mut results = Results::default();
         for (name, value) in fields {
             match name.as_slice() {
@@ -90,6 +122,7 @@ impl FromRedisValue for Waiting {
                 _ => {}
             }
         }
+        entry.begins = entry.payload.len().saturating_sub(1).min(BEGINS);
         results.splice_into(&mut entry.payload);
         Ok(entry)
     }

@@ -68,19 +68,19 @@ pub(super) async fn work(
 
 /// Deletes what is in the table now. Nothing before this line may.
 async fn delete(queue: &AuditQueue, lines: &[Line], stored: &Stored, outcome: &mut Outcome) {
-    let mut ids: BTreeMap<usize, Vec<StreamId>> = BTreeMap::new();
+    let mut entries: BTreeMap<usize, Vec<(StreamId, Vec<u8>)>> = BTreeMap::new();
     let mut counted: BTreeMap<usize, Vec<StreamId>> = BTreeMap::new();
     for Line { job, .. } in stored.settled.iter().filter_map(|at| lines.get(*at)) {
-        ids.entry(job.shard).or_default().push(job.entry.id);
+        entries.entry(job.shard).or_default().push((job.entry.id, job.entry.beginning().to_vec()));
         if job.refusals > 0 {
             counted.entry(job.shard).or_default().push(job.entry.id);
             outcome.settled.push((job.shard, job.entry.id));
         }
     }
-    let shards = ids.keys().copied().collect();
+    let shards = entries.keys().copied().collect();
     let deleted = queue.each(shards, |queue, shard| {
-        let ids = ids.get(&shard).cloned().unwrap_or_default();
-        async move { queue.delete(shard, &ids).await }
+        let entries = entries.get(&shard).cloned().unwrap_or_default();
+        async move { queue.delete(shard, &entries).await }
     });
     for (shard, deleted) in deleted.await {
         // What stays comes again and is a duplicate then.

@@ -1,7 +1,7 @@
 //! From the queue into PostgreSQL.
 //!
 //! ```text
-//! lease shards ─▶ XLEN ─▶ XRANGE ─▶ rows ─▶ INSERT … ON CONFLICT DO NOTHING ─▶ COMMIT ─▶ XDEL those ids
+//! lease shards ─▶ XLEN ─▶ XRANGE ─▶ rows ─▶ INSERT … ON CONFLICT DO NOTHING ─▶ COMMIT ─▶ XDEL those entries
 //! ```
 //!
 //! At least once into PostgreSQL, exactly once in effect: an entry is deleted only after the commit of its

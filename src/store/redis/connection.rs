@@ -73,17 +73,6 @@ impl Connection {
         self.0.timeout
     }
 
-    /// One command that must not be asked again on another connection: there, ids may mean other entries.
-    ///
-    /// # Errors
-    ///
-    /// As [`query`](Self::query).
-    #[cfg(feature = "audit")]
-    pub(crate) async fn query_once<T: FromRedisValue>(&self, command: &Cmd) -> Result<T> {
-        let deadline = Instant::now() + self.0.timeout;
-        self.attempt(&Question::Command(command), deadline).await?.map_err(failure)
-    }
-
     /// One command, to a server of a cluster, or to each of them.
     ///
     /// # Errors

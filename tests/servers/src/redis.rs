@@ -62,9 +62,18 @@ impl Redis {
     ///
     /// As [`start`](Self::start), or the two do not agree within 20 seconds.
     pub fn replica_of(primary: &Self) -> io::Result<Self> {
+        Self::replica_through(primary.port(), primary)
+    }
+
+    /// The same, over another port that leads to the primary.
+    ///
+    /// # Errors
+    ///
+    /// As [`replica_of`](Self::replica_of).
+    pub fn replica_through(port: u16, primary: &Self) -> io::Result<Self> {
         // By default it waits five seconds for further replicas.
         primary.command(&["CONFIG", "SET", "repl-diskless-sync-delay", "0"])?;
-        let replica = Self::with(&["--replicaof", "127.0.0.1", &primary.port.to_string()])?;
+        let replica = Self::with(&["--replicaof", "127.0.0.1", &port.to_string()])?;
         let up = || {
             replica.command(&["INFO", "replication"]).is_ok_and(|info| info.contains("master_link_status:up"))
         };
