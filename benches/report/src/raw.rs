@@ -12,18 +12,32 @@ impl Raw {
         let mut lines = Vec::new();
         for file in files(folder)? {
             if file.extension().is_some_and(|end| end == "jsonl") {
-                let text = fs::read_to_string(&file)?;
-                lines.extend(text.lines().filter_map(|line| serde_json::from_str(line).ok()));
+                lines.extend(parse(&fs::read_to_string(&file)?));
             }
         }
         lines.extend(criterion(&folder.join("../criterion")));
         Ok(Self(lines))
     }
 
+    #[cfg(test)]
+    pub(crate) fn of_lines(text: &str) -> Self {
+        Self(parse(text).collect())
+    }
+
     /// The measurements of a kind.
     pub(crate) fn of<'a>(&'a self, bench: &'a str, what: &'a str) -> impl Iterator<Item = &'a Value> {
         self.0.iter().filter(move |line| line["bench"] == bench && line["what"] == what)
     }
+}
+
+/// The last line of a run that was stopped may be half a line.
+fn parse(text: &str) -> impl Iterator<Item = Value> {
+    text.lines().filter_map(|line| serde_json::from_str(line).ok())
+}
+
+/// A figure of a measurement; NaN where it has none.
+pub(crate) fn number(row: &Value, figure: &str) -> f64 {
+    row[figure].as_f64().unwrap_or(f64::NAN)
 }
 
 /// What criterion keeps of each of its benchmarks, in nanoseconds.

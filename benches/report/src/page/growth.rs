@@ -8,12 +8,11 @@ use super::{
     table::{self, table},
     thousands,
 };
-use crate::raw::Raw;
+use crate::raw::{Raw, number};
 
 pub(super) fn section(raw: &Raw) -> Option<String> {
     let all: Vec<&Value> = raw.of("growth", "sessions").collect();
     all.first()?;
-    let number = |row: &Value, figure: &str| row[figure].as_f64().unwrap_or(f64::NAN);
     let mut rows = Vec::new();
     for operation in ["load", "commit"] {
         for row in &all {
@@ -64,12 +63,6 @@ pub(super) fn section(raw: &Raw) -> Option<String> {
         if let Some(row) = raw.of("growth", what).next() {
             html += &format!("<p class=about>{} bytes {text}.</p>", short(number(row, "bytes")));
         }
-    }
-    for row in raw.of("drain", "drained") {
-        let (rate, size) = (thousands(number(row, "per_second").round()), short(number(row, "bytes")));
-        html += &format!(
-            "<p class=about>One writer brings {rate} entries of {size} bytes a second into PostgreSQL.</p>"
-        );
     }
     Some(html)
 }

@@ -8,12 +8,14 @@ mod plot;
 mod runs;
 mod store;
 mod table;
+mod trail;
 
 use crate::raw::Raw;
 
 pub(crate) fn of(raw: &Raw) -> String {
     let sections = [
         ("Beside other libraries", peers::section(raw)),
+        ("The audit trail", trail::section(raw)),
         ("Load and commit", store::section(raw)),
         ("Events", events::section(raw)),
         ("Growth", growth::section(raw)),
@@ -37,9 +39,18 @@ pub(crate) fn of(raw: &Raw) -> String {
     )
 }
 
+/// What the README shows: a table in Markdown, and a plot. `None` where peers were not measured.
+pub(crate) fn readme(raw: &Raw) -> Option<(String, String)> {
+    peers::readme(raw)
+}
+
 /// Text as HTML.
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('\'', "&#39;")
+        .replace('"', "&quot;")
 }
 
 /// A number as a person writes it: three digits that count.
@@ -63,4 +74,48 @@ fn thousands(number: f64) -> String {
         text.push(digit);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_readme_compares_with_what_was_written_by_hand() {
+        let mut lines = String::new();
+        for (peer, p50, rate) in
+            [("raw", 20.0, 1000.0), ("ours-axum", 22.0, 960.0), ("raw-again", 20.0, 1010.0)]
+        {
+            if peer != "raw-again" {
+                lines += &format!(
+                    "{{\"bench\":\"peers\",\"what\":\"peer\",\"peer\":\"{peer}\",\"about\":\"a\"}}\n"
+                );
+            }
+            for route in ["read", "write"] {
+                for connections in [1, 64] {
+                    lines += &format!(
+                        "{{\"bench\":\"peers\",\"what\":\"http\",\"peer\":\"{peer}\",\"route\":\"{route}\",\
+                         \"connections\":{connections},\"round\":0,\"p50_us\":{p50},\"per_second\":{rate}}}\n"
+                    );
+                }
+            }
+        }
+        lines += "{\"bench\":\"peers\",\"what\":\"increments\",\"peer\":\"ours-axum\",\"instances\":2,\"sent\":200,\"counted\":200}\n{\"half";
+        let (table, plot) = readme(&Raw::of_lines(&lines)).unwrap();
+        assert!(table.contains("| **ours-axum** | 1.10 | 1.10 | 0.96 | 0.96 | – | 200 |"), "{table}");
+        assert!(table.contains("| raw-again | 1.00 | 1.00 | 1.01 | 1.01 | – | – |"), "{table}");
+        assert!(
+            plot.starts_with("<svg xmlns=") && plot.ends_with("</svg>") && plot.contains("ours-axum, write")
+        );
+        assert!(readme(&Raw::of_lines("")).is_none());
+    }
+
+    #[test]
+    fn recoveries_are_told_by_their_rows() {
+        let lines = "{\"bench\":\"recovery\",\"what\":\"recovered\",\"how\":\"recovery\",\"sessions\":50000,\"rows\":5,\"per_second\":8655.4}\n\
+                     {\"bench\":\"recovery\",\"what\":\"long\",\"how\":\"from all rows\",\"sessions\":200,\"rows_read\":200000,\"per_second\":42.0}";
+        let page = of(&Raw::of_lines(lines));
+        assert!(page.contains("<td>recovery<td>50,000<td>250,000<td>8,655"), "{page}");
+        assert!(page.contains("<td>from all rows<td>200<td>200,000<td>42"), "{page}");
+    }
 }

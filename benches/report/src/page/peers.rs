@@ -95,17 +95,68 @@ impl Http<'_> {
     }
 }
 
+/// The main table in Markdown, and a plot as a file of its own: for the README.
+pub(super) fn readme(raw: &Raw) -> Option<(String, String)> {
+    let http = Http { rows: raw.of("peers", "http").collect() };
+    http.rows.first()?;
+    let mut names: Vec<&str> = raw.of("peers", "peer").filter_map(|peer| peer["peer"].as_str()).collect();
+    names.push(AGAIN);
+    let mut text =
+        "| | read, p50 | write, p50 | reads/s | writes/s | of 200 increments, one instance | two |\n\
+                    |---|---|---|---|---|---|---|\n"
+            .to_owned();
+    let mut rows = Vec::new();
+    for name in names.into_iter().filter(|name| *name != RAW) {
+        let figure = |route, connections| median(&http.ratios(name, route, connections));
+        let [read, write] = ["read", "write"].map(|route| figure(route, 1));
+        let [reads, writes] = ["read", "write"].map(|route| figure(route, 64));
+        let left = |instances| {
+            let tries = counted(raw, name, instances);
+            if tries.is_empty() { "–".to_owned() } else { short(2.0 * median(&tries)) }
+        };
+        let bold = if name.starts_with("ours") { "**" } else { "" };
+        text += &format!(
+            "| {bold}{name}{bold} | {} | {} | {} | {} | {} | {} |\n",
+            short(read),
+            short(write),
+            short(reads),
+            short(writes),
+            left(1),
+            left(2)
+        );
+        for (route, value) in [("read", reads), ("write", writes)] {
+            let ratios = http.ratios(name, route, 64);
+            rows.push(Row {
+                label: format!("{name}, {route}"),
+                value,
+                spread: (quantile(&ratios, 0.25), quantile(&ratios, 0.75)),
+                ours: name.starts_with("ours"),
+                goal: None,
+            });
+        }
+    }
+    let plot = Plot {
+        title: "Requests a second",
+        about: "64 connections, as a ratio to axum with one hand-written GET, or GET and SET.",
+        end: 1.5,
+        rows,
+    };
+    Some((text, plot.standalone()))
+}
+
+/// The share of the increments that are still there, in percent: of each try.
+fn counted(raw: &Raw, name: &str, instances: u64) -> Vec<f64> {
+    let tries = raw.of("peers", "increments");
+    let tries = tries.filter(|row| row["peer"] == name && row["instances"] == instances);
+    tries.filter_map(|row| Some(100.0 * row["counted"].as_f64()? / row["sent"].as_f64()?)).collect()
+}
+
 /// How many of 200 increments are still there: the median of the tries.
 fn increments(raw: &Raw, names: &[(&str, &str)]) -> String {
-    let counted = |name: &str, instances: u64| -> Vec<f64> {
-        let tries = raw.of("peers", "increments");
-        let tries = tries.filter(|row| row["peer"] == name && row["instances"] == instances);
-        tries.filter_map(|row| Some(100.0 * row["counted"].as_f64()? / row["sent"].as_f64()?)).collect()
-    };
     let mut rows = Vec::new();
     for (name, _) in names {
         for (instances, what) in [(1, "one"), (2, "two")] {
-            let tries = counted(name, instances);
+            let tries = counted(raw, name, instances);
             if !tries.is_empty() {
                 rows.push(Row {
                     label: format!("{name}, {what}"),

@@ -31,9 +31,30 @@ const ROW: f64 = 24.0;
 
 impl Plot<'_> {
     pub(super) fn draw(&self) -> String {
+        format!(
+            "<figure><figcaption><b>{}</b> {}</figcaption>{}</figure>",
+            escape(self.title),
+            escape(self.about),
+            self.svg("")
+        )
+    }
+
+    /// As a file of its own.
+    pub(super) fn standalone(&self) -> String {
+        let style = include_str!("style.css");
+        self.svg(&format!(
+            "<title>{}</title><desc>{}</desc><style>{style}</style><rect width='100%' height='100%' fill='var(--card)'/>",
+            escape(self.title),
+            escape(self.about)
+        ))
+    }
+
+    fn svg(&self, first: &str) -> String {
         let height = TOP + ROW * self.rows.len() as f64 + 8.0;
-        let mut svg =
-            format!("<svg viewBox='0 0 {WIDTH} {height}' role=img aria-label='{}'>", escape(self.title));
+        let mut svg = format!(
+            "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {height}' role='img' aria-label='{}'>{first}",
+            escape(self.title)
+        );
         let step = [0.1, 0.2, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0].into_iter().find(|step| self.end / step <= 8.0);
         let step = step.unwrap_or(self.end / 5.0);
         for tick in 0..=(self.end / step + 0.001) as usize {
@@ -48,11 +69,7 @@ impl Plot<'_> {
         for (n, row) in self.rows.iter().enumerate() {
             self.row(&mut svg, row, TOP + ROW * (n as f64 + 0.5));
         }
-        format!(
-            "<figure><figcaption><b>{}</b> {}</figcaption>{svg}</svg></figure>",
-            escape(self.title),
-            escape(self.about)
-        )
+        svg + "</svg>"
     }
 
     fn row(&self, svg: &mut String, row: &Row, y: f64) {

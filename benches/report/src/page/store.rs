@@ -8,7 +8,7 @@ use super::{
     short,
     table::{self, table},
 };
-use crate::raw::Raw;
+use crate::raw::{Raw, number};
 
 pub(super) fn section(raw: &Raw) -> Option<String> {
     let all: Vec<&Value> = raw.of("store", "operation").collect();
@@ -55,10 +55,6 @@ pub(super) fn section(raw: &Raw) -> Option<String> {
         html += &format!("<details><summary>All of {place}</summary>{}</details>", table(&heads, &rows));
     }
     Some(html)
-}
-
-fn number(row: &Value, figure: &str) -> f64 {
-    row[figure].as_f64().unwrap_or(f64::NAN)
 }
 
 fn bytes(row: &Value) -> String {
