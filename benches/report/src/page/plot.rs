@@ -24,7 +24,7 @@ pub(super) struct Plot<'a> {
 }
 
 const WIDTH: f64 = 760.0;
-const LEFT: f64 = 170.0;
+const LEFT: f64 = 190.0;
 const RIGHT: f64 = 690.0;
 const TOP: f64 = 26.0;
 const ROW: f64 = 24.0;
