@@ -55,6 +55,7 @@ mod proxy;
 mod resharding;
 mod retention;
 mod roles;
+mod same_id;
 mod secrecy;
 mod sessions;
 mod setup;

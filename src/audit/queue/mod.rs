@@ -164,10 +164,10 @@ impl AuditQueue {
     /// Asks for several shards at once: one command a shard and never one pipeline over two, since they
     /// may live on different masters of a cluster, of which one may be down. On one server the connection
     /// pipelines them anyway.
-    pub(super) async fn each<T, F, Fut>(&self, shards: Vec<usize>, ask: F) -> Answers<T>
+    pub(super) async fn each<T, F, Fut>(&self, shards: Vec<usize>, mut ask: F) -> Answers<T>
     where
         T: Send + 'static,
-        F: Fn(Self, usize) -> Fut,
+        F: FnMut(Self, usize) -> Fut,
         Fut: Future<Output = Result<T, Error>> + Send + 'static,
     {
         let asked = shards.into_iter().map(|index| {

@@ -69,8 +69,9 @@ impl AuditQueue {
     pub(in crate::audit) async fn delete(
         &self,
         index: usize,
-        entries: &[(StreamId, Vec<u8>)],
+        mut entries: Vec<(StreamId, Vec<u8>)>,
     ) -> Result<(), Error> {
+        entries.sort_unstable();
         // A thousand are quick; a million would block the server.
         for entries in entries.chunks(1000) {
             let mut delete = redis::cmd("EVAL");

@@ -79,8 +79,8 @@ async fn delete(queue: &AuditQueue, lines: &[Line], stored: &Stored, outcome: &m
     }
     let shards = entries.keys().copied().collect();
     let deleted = queue.each(shards, |queue, shard| {
-        let entries = entries.get(&shard).cloned().unwrap_or_default();
-        async move { queue.delete(shard, &entries).await }
+        let entries = entries.remove(&shard).unwrap_or_default();
+        async move { queue.delete(shard, entries).await }
     });
     for (shard, deleted) in deleted.await {
         // What stays comes again and is a duplicate then.
