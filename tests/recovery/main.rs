@@ -21,6 +21,7 @@ mod faults;
 mod forks;
 mod grants;
 mod index;
+mod long;
 #[path = "../support/meta.rs"]
 mod meta;
 mod operations;

@@ -55,8 +55,9 @@ impl Epochs {
             epochs.0.entry(shard).or_default().counted = store.epoch(shard).await?;
         }
         queue.browse(|shard, entry| epochs.add(shard, entry)).await?;
+        // They belong to no session, by which alone the index finds them.
         let sql = "SELECT shard, version, stream_id FROM cloakroom.session_event
-                   WHERE kind = 'epoch' AND namespace = $1";
+                   WHERE ref IS NULL AND kind = 'epoch' AND namespace = $1";
         let rows = sqlx::query(sql).bind(queue.namespace()).fetch_all(pool).await.map_err(broken)?;
         for row in rows {
             let shard = u16::try_from(row.try_get::<i16, _>("shard").map_err(broken)?).unwrap_or(0);

@@ -10,7 +10,7 @@ use super::{
     one::{Done, Outcome, put_back},
 };
 use crate::{
-    audit::trail::{History, Walk, both, broken},
+    audit::trail::{History, Walk, both, broken, highest_shard},
     error::{Error, ErrorKind, Result},
     id::Shard,
     store::{RedisStore, SessionStore as _},
@@ -24,11 +24,8 @@ pub(super) async fn run(recovery: Recovery) -> Result<RecoveryReport> {
     let mut report = RecoveryReport::default();
     let queue = store.audit_queue();
     // Before the shard count is written, which can't be changed then.
-    let highest = "SELECT max(shard) FROM cloakroom.session_event WHERE namespace = $1";
-    let highest = sqlx::query_scalar(highest).bind(queue.namespace()).fetch_one(&pool);
-    let highest: Option<i16> = highest.await.map_err(broken)?;
-    if let Some(highest) = highest.and_then(|shard| u16::try_from(shard).ok()) {
-        check_shard(&store, Shard::from_index(highest))?;
+    if let Some(highest) = highest_shard(&pool, queue.namespace()).await? {
+        check_shard(&store, highest)?;
     }
     // Shard count and epochs come first: without them no session could be loaded.
     store.check_namespace(options.dry).await?;

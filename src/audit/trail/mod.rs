@@ -26,7 +26,7 @@ pub(super) use {
     history::{History, Hole, Resolved},
     snapshot::Snapshot,
     state::State,
-    walk::Walk,
+    walk::{Walk, highest_shard},
 };
 
 /// An error of a statement that only reads: it quotes no row.

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use sqlx::{PgPool, Row as _};
+use sqlx::{AssertSqlSafe, PgPool, Row as _};
 use uuid::Uuid;
 
 use super::{History, Snapshot, SnapshotFaults, broken, check::Check, finder::Finder, snapshot::by_ref};
@@ -13,17 +13,17 @@ use crate::{
     audit::{postgres::clean_user, seal::SealPublicKey},
     clock::Timestamp,
     error::Result,
-    id::SessionRef,
+    id::{SessionRef, Shard},
 };
 
 /// The first row of each ref. From one ref to the next by the index, however many rows a ref has.
 const FIRST: &str = "
 WITH RECURSIVE first AS (
-    (SELECT ref, version, prev_event_id FROM cloakroom.session_event
+    (SELECT ref, version, prev_event_id, shard FROM cloakroom.session_event
      WHERE ref > $1 AND namespace = $3 AND version IS NOT NULL ORDER BY ref, version LIMIT 1)
     UNION ALL
     SELECT next.* FROM first CROSS JOIN LATERAL (
-        SELECT ref, version, prev_event_id FROM cloakroom.session_event
+        SELECT ref, version, prev_event_id, shard FROM cloakroom.session_event
         WHERE ref > first.ref AND namespace = $3 AND version IS NOT NULL ORDER BY ref, version LIMIT 1
     ) AS next
 )
@@ -33,6 +33,22 @@ SELECT * FROM first LIMIT $2";
 const FIRST_OF_USER: &str = "
 SELECT DISTINCT ON (ref) ref, version, prev_event_id FROM cloakroom.session_event
 WHERE ref > $1 AND user_id = $4 AND namespace = $3 AND version IS NOT NULL ORDER BY ref, version LIMIT $2";
+
+/// The highest shard of some hundred sessions, which is the highest that a namespace with so many sessions has, or
+/// nearly; of all, where there are fewer.
+///
+/// # Errors
+///
+/// [`ErrorKind::Unavailable`](crate::error::ErrorKind::Unavailable) while PostgreSQL does not answer.
+pub(in crate::audit) async fn highest_shard(pool: &PgPool, namespace: &str) -> Result<Option<Shard>> {
+    let sql = format!("SELECT max(shard) FROM ({FIRST}) AS sessions");
+    // No index has the shards, and to look at every row takes minutes where there are many. Nothing of a caller's is in
+    // the text.
+    let highest = sqlx::query_scalar::<_, Option<i16>>(AssertSqlSafe(sql));
+    let highest =
+        highest.bind(Vec::<u8>::new()).bind(500_i64).bind(namespace).fetch_one(pool).await.map_err(broken)?;
+    Ok(highest.and_then(|shard| u16::try_from(shard).ok()).map(Shard::from_index))
+}
 
 /// Reads pages of sessions, in the order of the refs under which they began.
 #[derive(Debug)]
