@@ -1,6 +1,6 @@
 //! How many entries a second one writer brings from Redis into PostgreSQL, both on this machine:
 //! `cargo bench --bench drain`. With settings behind `--`: entries (200000), shards (64), rows an insert
-//! (500), inserts at a time (2).
+//! (500), inserts at a time (4).
 //!
 //! Measure: from the writer's start until the queue is empty, every index in place. The private
 //! PostgreSQL does not sync to disk; `DRAIN_POSTGRES=<url>` names one that does. Noise: on a shared
@@ -29,7 +29,7 @@ async fn main() {
     let arg = |n: usize, default| given.get(n).copied().unwrap_or(default);
     let smoke = report::is_smoke();
     let (entries, shards, batch, inserts) =
-        (arg(0, if smoke { 2_000 } else { 200_000 }), arg(1, 64), arg(2, 500), arg(3, 2));
+        (arg(0, if smoke { 2_000 } else { 200_000 }), arg(1, 64), arg(2, 500), arg(3, 4));
     let (redis, postgres) = (servers::Redis::start().unwrap(), servers::Postgres::start().unwrap());
     let url = std::env::var("DRAIN_POSTGRES").unwrap_or_else(|_| postgres.url());
     let store = RedisStore::builder(redis.url()).namespace("bench").shards(shards as u16).audit(true);

@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind};
 ///
 /// | | default |
 /// |---|---|
-/// | connections | at most 4 |
+/// | connections | at most 6 |
 /// | statement timeout | 5 s |
 /// | lock timeout | 1 s |
 /// | connect timeout | 2 s |
@@ -48,11 +48,11 @@ impl AuditPool {
     /// Takes a URL such as `postgres://user:password@host/database?sslmode=verify-full`. What it leaves
     /// out comes from the environment: `PGHOST`, `PGPASSWORD`, `PGSSLMODE` …
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), connections: 4, plaintext: false }
+        Self { url: url.into(), connections: 6, plaintext: false }
     }
 
-    /// How many connections there are at most. Default: 4, which is enough for
-    /// [`concurrency`](super::super::AuditWriter::concurrency) 2 and two to spare.
+    /// How many connections there are at most. Default: 6, which is enough for
+    /// [`concurrency`](super::super::AuditWriter::concurrency) 4 and two to spare.
     pub fn connections(mut self, connections: u32) -> Self {
         self.connections = connections.max(1);
         self

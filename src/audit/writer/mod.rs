@@ -108,7 +108,7 @@ impl AuditWriter {
     pub fn new(queue: AuditQueue, pool: PgPool) -> Self {
         let options = Options {
             batch: 500,
-            concurrency: 2,
+            concurrency: 4,
             poll: (Duration::from_millis(1), Duration::from_millis(50)),
             lease: Duration::from_secs(10),
             retry: Duration::from_millis(250),
@@ -147,7 +147,8 @@ impl AuditWriter {
         self
     }
 
-    /// How many inserts run at a time, 1 to 16. Default: 2. Each takes a connection.
+    /// How many inserts run at a time, 1 to 16. Default: 4. Each takes a connection. While one waits for its answer,
+    /// others are read, stored and deleted: on two cores that held everything, four brought a quarter more than two.
     pub fn concurrency(mut self, inserts: u8) -> Self {
         self.options.concurrency = usize::from(inserts.clamp(1, 16));
         self

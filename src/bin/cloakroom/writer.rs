@@ -26,7 +26,7 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 500)]
     batch: u16,
     /// Inserts at a time, 1 to 16, each with a connection
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 4)]
     concurrency: u8,
     /// Seals what it stores with the key in this file, which `cloakroom seal-key` made
     #[arg(long, value_name = "FILE", env = "CLOAKROOM_SEAL_KEY_FILE")]
