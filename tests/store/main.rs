@@ -21,6 +21,7 @@ mod healing;
 mod life;
 mod merging;
 mod operations;
+mod remembered_on_redis;
 mod repeats;
 mod shapes;
 mod users;

@@ -107,7 +107,7 @@ pub async fn a_forked_base_conflicts(backend: Backend) {
 pub async fn too_far_behind_changes_nothing(backend: Backend) {
     let (at, base) = backend.create(&[]).await;
     let mut now = base.clone();
-    for n in 0..256 {
+    for n in 0..300 {
         backend.committed(&change(&now, set(&[("n", &n.to_string())]))).await;
         now = backend.found(at).await;
         if n == 200 {

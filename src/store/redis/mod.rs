@@ -24,8 +24,9 @@
 //! A session's fields:
 //!
 //! * `v`, its version.
-//! * `h`, an `h`, the first 8 bytes of the last event's id, and then the last 8 bytes of each of the last 32 and those of
-//!   the last ten seconds, 256 at most, in their order. `mark`, where there were more than 32, says when it was cut.
+//! * `h`, an `h`, the first 8 bytes of the last event's id, and then the last 8 bytes of each of the last 33 to 48, in
+//!   their order; `older`, where there were more, a `~`, a time and those of before: all of the last ten seconds, up to
+//!   224.
 //! * `m`, an `m` and words with a space between each two, `-` for what is not known: epoch, deadline, created (ms), idle
 //!   class, authenticated at (ms), handle, renewed at (ms), the hash in its key before that, how many bytes the user and
 //!   the method have; then user, method and device, one behind the other.

@@ -125,7 +125,7 @@ local was = redis.call('HMGET', session, 'v', 'h', 'm')
 if not was[1] then
   if renewal then
     local new = redis.call('HMGET', KEYS[6], 'v', 'h')
-    local known = new[1] and recent_of(new[2])
+    local known = new[1] and recent_of(KEYS[6], new[2])
     local place = known and place_of(known, tail)
     if place then
       return committed(new[1] - (#known / 8 - place), now, redis.call('HVALS', KEYS[6]))
@@ -153,7 +153,7 @@ end
 local merges = not (current == base and head == ARGV[3])
 local names = {}
 if merges then
-  local recent = recent_of(heads)
+  local recent = recent_of(session, heads)
   local known = #recent / 8
   local place = place_of(recent, tail)
   if place then
@@ -162,7 +162,7 @@ if merges then
   if base >= current then return conflict({}) end
   place = known - (current - base)
   if place < 1 then
-    -- As long as `recent` is not full, it holds every event of the last ten seconds.
+    -- As long as fewer are remembered, these are all of the last ten seconds.
     return {'behind', redis.call('HVALS', session), now, known < 256 and '1' or '0'}
   end
   if string.sub(recent, place * 8 - 7, place * 8) ~= string.sub(ARGV[3], 9) then
@@ -258,26 +258,21 @@ if ARGV[9] == '1' then
     if string.byte(name) == 46 then redis.call('HDEL', session, name) end
   end
 end
--- The last 32 events are remembered, and those of the last ten seconds up to 256: `mark` says when
--- `recent` was last cut and how many it had then, all of them older than that.
-local known = (#heads - 9) / 8 + 1
-local drop = 0
-if known > 32 then
-  local since, old = string.match(redis.call('HGET', session, 'mark') or '', '^~(%d+) (%d+)$')
-  if not since then
-    since, old = now, known
-  elseif now - since > 10000 then
-    drop = math.min(old, known - 32)
-    since, old = now, known - drop
-  elseif known > 256 then
-    drop = 1
-    old = math.max(0, old - 1)
-  end
-  set[#set + 1] = 'mark'
-  set[#set + 1] = string.format('~%.0f %d', since, old)
+-- `h` remembers the last 33 to 48 events. What is cut off goes to `older`, which holds every event of the ten seconds
+-- before, up to 224 in all.
+local cut = (#heads - 9) / 8 + 1 - 33
+if cut > 15 then
+  local added_at, older = older_of(session)
+  -- Then all of these are older than that.
+  if now - added_at > 10000 then older = '' end
+  older = older .. string.sub(heads, 10, 9 + cut * 8)
+  set[#set + 1] = 'older'
+  set[#set + 1] = string.format('~%.0f ', now) .. string.sub(older, -224 * 8)
+else
+  cut = 0
 end
 set[#set + 1] = 'h'
-set[#set + 1] = 'h' .. string.sub(event, 1, 8) .. string.sub(heads, 10 + drop * 8) .. tail
+set[#set + 1] = 'h' .. string.sub(event, 1, 8) .. string.sub(heads, 10 + cut * 8) .. tail
 local at = renewal and string.format('%.0f', now)
 local after = renewal and meta_of(was[3])
 if anew then

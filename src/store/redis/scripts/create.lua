@@ -29,7 +29,8 @@ if signs_in then first = 19 + 3 * ARGV[18] end
 
 if redis.call('EXISTS', session) == 1 then
   local was = redis.call('HMGET', session, 'v', 'h', 'm')
-  if was[2] and tonumber(was[1]) * 8 == #recent_of(was[2]) and string.sub(recent_of(was[2]), 1, 8) == tail then
+  local recent = was[2] and recent_of(session, was[2])
+  if recent and tonumber(was[1]) * 8 == #recent and string.sub(recent, 1, 8) == tail then
     return {'created', meta_of(was[3]).created}
   end
   return {'taken'}

@@ -3,17 +3,28 @@
 -- by its first byte what it is, and one of the application's holds its name.
 --
 -- `v` is the version. `h` is an 'h', the first half of the last event's id, then the second half of each recent one's,
--- the last at the end. `m` is an 'm' and ten words, '-' for what is not known, and then user, method and device as
--- they are.
+-- the last at the end; those of before are in `older`, behind a '~', the time when it was last added to, and a space:
+-- every byte of a string that Lua makes is hashed, and each commit makes `h` anew. `m` is an 'm' and ten words, '-' for
+-- what is not known, and then user, method and device as they are.
 
 -- The last event's id, of `h`.
 local function head_of(h)
   return string.sub(h, 2, 9) .. string.sub(h, -8)
 end
 
--- And the second halves of the recent ones.
-local function recent_of(h)
-  return string.sub(h, 10)
+-- When `older` was last added to, and what it holds.
+local function older_of(session)
+  local at, tails = string.match(redis.call('HGET', session, 'older') or '', '^~(%d+) (.*)$')
+  return tonumber(at or '0'), tails or ''
+end
+
+-- The second halves of all that are remembered.
+local function recent_of(session, h)
+  local recent = string.sub(h, 10)
+  -- `h` is never cut to fewer.
+  if #recent < 33 * 8 then return recent end
+  local _, older = older_of(session)
+  return older .. recent
 end
 
 -- What stands in front of the value of the application's key `name`, behind the six bytes of its version.
