@@ -47,11 +47,17 @@ async fn main() {
     let given: Vec<i32> = std::env::args().skip(1).filter_map(|arg| arg.parse().ok()).collect();
     let arg = |n: usize| given.get(n).copied().unwrap_or(defaults[n]);
     let (redis, postgres) = (servers::Redis::start().unwrap(), servers::Postgres::start().unwrap());
-    let pool = AuditPool::new(postgres.url()).open().unwrap();
-    audit::migrate(&pool).await.unwrap();
     let mut results = Results::start("recovery", is_smoke()).unwrap();
-    short(&redis, &pool, &mut results, arg(0), arg(1)).await;
-    long(&redis, &pool, &mut results, arg(2), arg(3).max(SINCE + 1)).await;
+    let trail = database(postgres.url()).await;
+    short(&redis, &trail, &mut results, arg(0), arg(1)).await;
+    let trail = database(postgres.create_database("long").unwrap()).await;
+    long(&redis, &trail, &mut results, arg(2), arg(3).max(SINCE + 1)).await;
+}
+
+async fn database(url: String) -> PgPool {
+    let pool = AuditPool::new(url).open().unwrap();
+    audit::migrate(&pool).await.unwrap();
+    pool
 }
 
 fn store(redis: &servers::Redis, namespace: &str) -> RedisStore {
