@@ -116,13 +116,19 @@ impl Bare {
 
 /// Makes a session of `keys` values, on the shard of number `nth`.
 pub(crate) async fn begin(store: &RedisStore, nth: usize, keys: usize, value: &str) -> Address {
+    let create = creation(nth, keys, value);
+    assert!(matches!(store.create(&create).await.unwrap(), Created::Created { .. }));
+    create.at
+}
+
+pub(crate) fn creation(nth: usize, keys: usize, value: &str) -> Create {
     // Random enough: it is a UUIDv7.
     let mut reference = [0; 32];
     reference[..16].copy_from_slice(EventId::new().as_bytes());
     let shards = ShardCount::default();
     let shard = shards.iter().nth(nth % usize::from(shards.get())).unwrap();
     let at = Address { reference: SessionRef::from_bytes(reference), shard, class: IdleClass::default() };
-    let create = Create {
+    Create {
         at,
         event: EventId::new(),
         idle: IDLE,
@@ -132,9 +138,7 @@ pub(crate) async fn begin(store: &RedisStore, nth: usize, keys: usize, value: &s
         delta: delta((0..keys).map(|n| (format!("key-{n}"), value.to_owned()))),
         predecessor: None,
         context: Arc::new(RequestContext::default()),
-    };
-    assert!(matches!(store.create(&create).await.unwrap(), Created::Created { .. }));
-    at
+    }
 }
 
 fn delta<K: AsRef<str>>(values: impl IntoIterator<Item = (K, String)>) -> Delta {

@@ -64,5 +64,39 @@ pub(super) fn section(raw: &Raw) -> Option<String> {
             html += &format!("<p class=about>{} bytes {text}.</p>", short(number(row, "bytes")));
         }
     }
+    html += &users(raw);
     Some(html)
+}
+
+/// One user with many sessions, and sweeps that find as many.
+fn users(raw: &Raw) -> String {
+    let rows: Vec<table::Row> = raw
+        .of("growth", "users")
+        .map(|row| {
+            let sessions = number(row, "sessions");
+            let mut cells = vec![thousands(sessions)];
+            cells.extend(
+                ["sign_in_us", "load_us", "commit_us", "idle_sweep_us"]
+                    .map(|figure| short(number(row, figure))),
+            );
+            cells.extend(
+                ["list_us", "end_all_us", "sweep_us"].map(|figure| short(number(row, figure) / sessions)),
+            );
+            table::Row { cells, ours: false }
+        })
+        .collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let heads = [
+        "sessions of one user",
+        "sign-in µs",
+        "load µs",
+        "commit µs",
+        "sweep that finds nothing µs",
+        "list, µs a session",
+        "end all, µs a session",
+        "sweep of so many, µs an end",
+    ];
+    table(&heads, &rows)
 }

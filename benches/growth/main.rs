@@ -4,8 +4,9 @@
 //!
 //! Measure: the server is filled with copies of a session as the store makes it (eight values of 64 bytes), under
 //! keys as the store makes them, over all shards. Then rounds of `GET`, load and commit in turn, of sessions chosen at
-//! random among 1,000; the ratio of the medians. Memory is Redis' `used_memory`, before and after. The results are in
-//! `target/measured/growth.jsonl`.
+//! random among 1,000; the ratio of the medians. Memory is Redis' `used_memory`, before and after, on a server that has
+//! nothing else. Then one user with 100, 1,000 and 10,000 sessions, and sweeps that find as many whose time is up. The
+//! results are in `target/measured/growth.jsonl`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -16,7 +17,9 @@
 )]
 
 #[allow(dead_code, reason = "no cluster here")]
+#[path = "../support/mod.rs"]
 mod support;
+mod users;
 
 use std::time::Instant;
 
@@ -93,29 +96,44 @@ async fn main() {
         });
         results.add("sessions", numbers).unwrap();
     }
-    // The setting that the documentation of `store::redis` names.
-    let node = &place.nodes()[0];
-    node.command(&["CONFIG", "SET", "hash-max-listpack-value", "1024"]).unwrap();
-    let (before, had) = (memory(&place), copies.made);
-    copies.grow_to(had + entries).await;
-    let bytes = (memory(&place) - before) / entries as f64;
+    let bytes = packed(entries, &value).await;
     println!("a session with hash-max-listpack-value 1024: {bytes:.0} bytes of Redis' memory");
     results.add("packed", json!({ "sessions": entries, "bytes": bytes })).unwrap();
-    let bytes = queued(&place, entries, &value).await;
+    // As many as one shard takes before its budget is used up.
+    let entries = entries.min(10_000);
+    let bytes = queued(entries, &value).await;
     println!("a queued audit entry of a small change: {bytes:.0} bytes of Redis' memory");
     results.add("queued", json!({ "entries": entries, "bytes": bytes })).unwrap();
+    users::run(&mut results, if smoke { &[10, 100] } else { &[100, 1000, 10_000] }).await;
+}
+
+/// Bytes of a session with the setting that the documentation of `store::redis` names.
+async fn packed(sessions: usize, value: &str) -> f64 {
+    let place = Place::One(servers::Redis::start().unwrap());
+    let node = &place.nodes()[0];
+    node.command(&["CONFIG", "SET", "hash-max-listpack-value", "1024"]).unwrap();
+    let store = place.store("plain", false).await;
+    begin(&store, 0, KEYS, value).await;
+    let mut copies = Copies::of(&place).await;
+    let before = memory(&place);
+    copies.grow_to(sessions).await;
+    (memory(&place) - before) / sessions as f64
 }
 
 /// Bytes of Redis' memory for each audit entry that waits for PostgreSQL.
-async fn queued(place: &Place, entries: usize, value: &str) -> f64 {
+async fn queued(entries: usize, value: &str) -> f64 {
+    let place = Place::One(servers::Redis::start().unwrap());
     let store = place.store("audited", true).await;
     let at = begin(&store, 0, KEYS, value).await;
     let mut commits = Commits::of(&store, at).await;
-    let before = memory(place);
+    let before = memory(&place);
     for _ in 0..entries {
         commits.run(&store).await;
     }
-    (memory(place) - before) / entries as f64
+    let taken = memory(&place) - before;
+    // And the one of its beginning: none was left out.
+    assert_eq!(store.audit_queue().len().await.unwrap(), entries as u64 + 1);
+    taken / entries as f64
 }
 
 fn memory(place: &Place) -> f64 {
