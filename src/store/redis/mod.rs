@@ -71,7 +71,7 @@
 //!
 //! * `maxmemory-policy noeviction`: any other policy ends sessions at random, which the first use logs as a warning.
 //!   With the trail on, an `allkeys-` policy is refused: it would drop entries that nobody has stored.
-//! * `hash-max-listpack-value 1024` makes a session of 8 values of 64 bytes 696 bytes instead of 1,020.
+//! * `hash-max-listpack-value 1024` makes a session of 8 values of 64 bytes 1,066 bytes instead of 1,556, all keys included.
 //! * Reads go to masters only.
 
 mod bell;
