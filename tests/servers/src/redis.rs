@@ -99,7 +99,8 @@ impl Redis {
             let replica = info.lines().find(|line| line.starts_with("slave0:")).unwrap_or_default();
             let offset =
                 replica.split(',').find_map(|part| part.strip_prefix("offset=")?.parse::<u64>().ok());
-            offset.is_some_and(|offset| offset >= wanted)
+            // Until it has told that it loaded the first copy, a second maybe, it is sent nothing.
+            replica.contains("state=online") && offset.is_some_and(|offset| offset >= wanted)
         };
         match wait::until(COMMAND_BOUND, Duration::from_millis(5), reached) {
             true => Ok(()),
