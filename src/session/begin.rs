@@ -16,7 +16,7 @@ use crate::{
 };
 
 pub(super) async fn login(session: &Session, pending: &Pending) -> Result<Step> {
-    let Job::Login { end, create, token, began } = &*pending.job else { return Ok(Step::Moved) };
+    let Job::Login { end, create, token, began } = &pending.job else { return Ok(Step::Moved) };
     let store = &session.inner.engine.store;
     let mut create = create.clone();
     let mut carried = BTreeMap::new();

@@ -17,12 +17,12 @@ use super::{
     begin::{create, created, listing, login},
     carry::first_values,
     replicated,
-    state::{CookieAction, Intent, Pending},
+    state::{CookieAction, Intent, Pending, dress},
 };
 use crate::{
     error::{Error, ErrorKind, Result},
     id::{Address, EventId, IdleClass, Token},
-    record::{Authentication, Delta, EndReason, Ended, FieldName, History, Record},
+    record::{Delta, EndReason, Ended, FieldName, History, Record},
     store::{Anew, Commit, Committed, Create, End, Finished, Generation, Policy, Renewal, SignIn},
 };
 
@@ -80,7 +80,10 @@ pub(crate) async fn commit(session: &Session) -> Result<Outcome> {
     let deadline = Instant::now() + settings.replay;
     let (mut moves, mut tries) = (0, 0);
     loop {
-        replicated::wait(session).await?;
+        // What is rare is kept out of the future that every commit makes, here and below.
+        if !session.state().unconfirmed.is_empty() {
+            Box::pin(replicated::wait(session)).await?;
+        }
         let stale = session.state().stale_writes(settings.policy);
         if !stale.is_empty() {
             return Ok(Outcome::Conflict(stale));
@@ -119,11 +122,11 @@ fn gone_apart(session: &Session) -> Option<Outcome> {
 }
 
 /// The job in hand, or the next one that the state asks for.
-fn next(session: &Session) -> Result<Option<Pending>> {
+fn next(session: &Session) -> Result<Option<Arc<Pending>>> {
     let engine = &session.inner.engine;
     let mut state = session.state();
     if let Some(pending) = &state.pending {
-        return Ok(Some(pending.clone()));
+        return Ok(Some(Arc::clone(pending)));
     }
     if !state.wants_commit(true) {
         return Ok(None);
@@ -202,15 +205,15 @@ fn next(session: &Session) -> Result<Option<Pending>> {
         }
     };
     let carried = if ending.is_some() { BTreeMap::new() } else { state.counts() };
-    let (job, wipes, since) = (Arc::new(job), state.wipes(), Instant::now());
-    let pending = Pending { job, delta, carried, wipes, ending, intent, since, taking: None };
-    state.pending = Some(pending.clone());
+    let (wipes, since) = (state.wipes(), Instant::now());
+    let pending = Arc::new(Pending { job, delta, carried, wipes, ending, intent, since, taking: None });
+    state.pending = Some(Arc::clone(&pending));
     Ok(Some(pending))
 }
 
-pub(super) async fn run(session: &Session, pending: Pending) -> Result<Step> {
+pub(super) async fn run(session: &Session, pending: Arc<Pending>) -> Result<Step> {
     let store = &session.inner.engine.store;
-    match &*pending.job {
+    match &pending.job {
         Job::Create { create, token } => {
             let answer = store.create(create).await?;
             Ok(created(session, &pending, create, token, answer))
@@ -221,8 +224,8 @@ pub(super) async fn run(session: &Session, pending: Pending) -> Result<Step> {
         }
         // Two scripts on two shards: a request that is dropped between them would leave nothing.
         Job::Login { .. } => {
-            let (session, pending) = (session.clone(), pending.clone());
-            shield(async move { login(&session, &pending).await }).await
+            let (session, pending) = (session.clone(), Arc::clone(&pending));
+            Box::pin(shield(async move { login(&session, &pending).await })).await
         }
         Job::End(end) => match store.end(end).await? {
             Finished::Moved(to) => Ok(moved(session, to)),
@@ -255,20 +258,17 @@ fn committed(
     let mut state = session.state();
     match answer {
         Committed::Committed { version, at, merged } => {
-            let record = merged.or_else(|| state.advanced(version, commit.event, &commit.delta));
-            let renewal = commit.renewal.as_ref();
-            let record = record.map(|mut record| {
-                record.address = renewal.map_or(commit.at, |renewal| renewal.to);
-                if let Some(anew) = renewal.and_then(|renewal| renewal.anew.as_ref()) {
-                    record.authentication = Some(Authentication { at, method: anew.sign_in.method.clone() });
-                    record.deadline = at.plus(anew.absolute);
+            match merged {
+                None => state.advance(pending, commit, version, at),
+                Some(mut record) => {
+                    dress(&mut record, commit, at);
+                    let record = state.as_known(commit, Record { loaded_at: at, ..*record });
+                    state.settle(pending, Some(record));
                 }
-                state.as_known(commit, Record { loaded_at: at, ..*record })
-            });
-            let remaining = record.as_ref().map(|record| record.deadline.since(at)).unwrap_or_default();
-            state.settle(pending, record);
+            }
             if let Some(token) = token {
-                state.cookie = CookieAction::Issue(token.clone(), remaining);
+                let remaining = state.record.as_ref().map(|record| record.deadline.since(at));
+                state.cookie = CookieAction::Issue(token.clone(), remaining.unwrap_or_default());
             }
             drop(state);
             replicated::done(session, &pending.job);
@@ -342,14 +342,19 @@ fn moved(session: &Session, to: Address) -> Step {
     let mut state = session.state();
     // It may have been done before the session moved, and only its answer got lost: what is asked for there
     // has the same id, so that it happens once.
-    state.pending = state.pending.take().and_then(|pending| match &*pending.job {
+    state.pending = state.pending.take().and_then(|pending| match &pending.job {
         Job::Commit { commit, .. } if !commit.delta.is_empty() => {
             let commit = Commit { at: to, renewal: None, ..commit.clone() };
-            Some(Pending {
-                job: Arc::new(Job::Commit { commit, token: None }),
+            Some(Arc::new(Pending {
+                job: Job::Commit { commit, token: None },
+                delta: pending.delta.clone(),
+                carried: pending.carried.clone(),
+                wipes: pending.wipes,
+                ending: pending.ending,
                 intent: None,
-                ..pending.clone()
-            })
+                since: pending.since,
+                taking: pending.taking.clone(),
+            }))
         }
         _ => None,
     });

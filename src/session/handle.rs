@@ -134,7 +134,8 @@ impl Session {
         let idle = engine.settings.idle(at.class);
         let loaded = engine.store.load(at, self.inner.touch, idle).await?;
         if let Loaded::Replayed { successor } = &loaded {
-            replayed(self, at, *successor).await?;
+            // Rare: kept out of the future that every request makes.
+            Box::pin(replayed(self, at, *successor)).await?;
         }
         let mut state = self.state();
         // Whoever came with the old token of a renewal has not got the new one by loading again.

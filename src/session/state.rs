@@ -13,6 +13,7 @@ use std::{
 
 use tokio::time::Instant;
 
+pub(super) use settle::dress;
 pub(super) use write::{Target, not_applicable};
 
 use super::{Login, commit::Job, key::is_reserved};
@@ -52,7 +53,7 @@ pub(crate) struct State {
     pub(super) ending: Option<EndReason>,
     pub(super) intent: Option<Intent>,
     /// A change under way: it is asked for again, under the same id, until an answer is there.
-    pub(super) pending: Option<Pending>,
+    pub(super) pending: Option<Arc<Pending>>,
     /// What the handler wants of all that it changes, instead of the layer's durability.
     pub(super) durability: Option<Durability>,
     /// Changes that were made, and that replicas must have before they are answered.
@@ -74,9 +75,8 @@ pub(super) enum Intent {
 }
 
 /// What was sent to the store, and what of the state it carries.
-#[derive(Clone)]
 pub(super) struct Pending {
-    pub(super) job: Arc<Job>,
+    pub(super) job: Job,
     pub(super) delta: Delta,
     /// How many replays or operations of each key it carries: more may be added while the store is at work.
     pub(super) carried: BTreeMap<FieldName, usize>,
@@ -182,7 +182,9 @@ impl State {
 
     /// Everything that the session holds besides `name`: how many keys, and how many bytes.
     fn others(&self, name: &FieldName) -> (usize, usize) {
-        let sizes = self.names().into_iter().filter(|other| other != name).filter_map(|other| {
+        let stored = self.record.iter().flat_map(|record| record.fields.keys());
+        let added = self.delta.changes.keys().filter(|name| !self.was_stored(name));
+        let sizes = stored.chain(added).filter(|other| *other != name).filter_map(|other| {
             let value = self.visible(other.as_str())?;
             Some(other.as_str().len() + value.as_str().len())
         });

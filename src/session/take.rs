@@ -45,7 +45,7 @@ impl Session {
                 Next::Known(value) => return Ok(value),
                 Next::Ask { pending, value } => (pending, value),
             };
-            match run(self, *pending).await? {
+            match run(self, pending).await? {
                 Step::Settled if value.is_some() => return Ok(value),
                 // That was the answer to something that this request had asked before.
                 Step::Settled => {}
@@ -73,7 +73,7 @@ impl Session {
                 Some((taken, value)) if taken == name => Some(value.clone()),
                 _ => None,
             };
-            return Ok(Next::Ask { pending: Box::new(pending.clone()), value });
+            return Ok(Next::Ask { pending: Arc::clone(pending), value });
         }
         let value = state.read(name.as_str());
         let anew = state.ending.is_some() || matches!(state.intent, Some(Intent::Login(_)));
@@ -97,8 +97,8 @@ impl Session {
             user: record.user.clone(),
             context: Arc::clone(&self.inner.context),
         };
-        let pending = Pending {
-            job: Arc::new(Job::Commit { commit, token: None }),
+        let pending = Arc::new(Pending {
+            job: Job::Commit { commit, token: None },
             delta,
             carried: BTreeMap::new(),
             wipes: state.wipes(),
@@ -106,9 +106,9 @@ impl Session {
             intent: None,
             since: Instant::now(),
             taking: Some((name.clone(), value.clone())),
-        };
-        state.pending = Some(pending.clone());
-        Ok(Next::Ask { pending: Box::new(pending), value: Some(value) })
+        });
+        state.pending = Some(Arc::clone(&pending));
+        Ok(Next::Ask { pending, value: Some(value) })
     }
 }
 
@@ -116,7 +116,7 @@ enum Next {
     Known(Option<Json>),
     /// `value` is what this request gets if the store says yes.
     Ask {
-        pending: Box<Pending>,
+        pending: Arc<Pending>,
         value: Option<Json>,
     },
 }

@@ -1,19 +1,18 @@
 //! What becomes of the changes when the store has answered.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{Intent, Pending, State};
 use crate::{
+    clock::Timestamp,
     error::Result,
-    id::EventId,
-    record::{Base, Delta, Ended, FieldName, Json, Operation, Record, Version, Write, merge},
+    record::{Authentication, Base, Delta, Ended, FieldName, Json, Operation, Record, Version, Write, merge},
     store::{Commit, Policy},
 };
 
 impl State {
     /// Takes note that what `pending` carried is stored: `record` is the session from now on.
     pub(in crate::session) fn settle(&mut self, pending: &Pending, record: Option<Box<Record>>) {
-        self.pending = None;
         if let (Some(old), Some(new)) = (self.record.as_deref(), record.as_deref()) {
             // What the handler read of the old record may differ in the new one.
             let ours = |name: &FieldName| pending.delta.changes.contains_key(name);
@@ -31,6 +30,30 @@ impl State {
             self.stale.extend(stale);
         }
         self.record = record;
+        self.done(pending);
+    }
+
+    /// The same where a plain commit was carried out on the very state that was loaded.
+    pub(in crate::session) fn advance(
+        &mut self,
+        pending: &Pending,
+        commit: &Commit,
+        version: Version,
+        at: Timestamp,
+    ) {
+        if let Some(record) = &mut self.record {
+            merge::apply(&mut record.fields, &commit.delta, version);
+            record.base = Base { version, head: commit.event };
+            let left = left(commit, record, at);
+            dress(record, commit, at);
+            record.loaded_at = at;
+            record.expires_in = left.min(record.deadline.since(at));
+        }
+        self.done(pending);
+    }
+
+    fn done(&mut self, pending: &Pending) {
+        self.pending = None;
         if pending.wipes == self.wipes {
             self.drop_carried(pending);
         }
@@ -103,26 +126,11 @@ impl State {
         Ok(())
     }
 
-    /// The record that a plain commit of `delta` made.
-    pub(in crate::session) fn advanced(
-        &self,
-        version: Version,
-        head: EventId,
-        delta: &Delta,
-    ) -> Option<Box<Record>> {
-        let mut record = self.record.clone()?;
-        merge::apply(&mut record.fields, delta, version);
-        record.base = Base { version, head };
-        Some(record)
-    }
-
     /// A session as the store answered it to `commit`, with what only this request knows: by which token it
     /// came, and how much time was left where the commit leaves that alone.
     pub(in crate::session) fn as_known(&self, commit: &Commit, answered: Record) -> Box<Record> {
         let before = self.record.as_deref();
-        let left = before.filter(|_| !commit.is_activity()).map_or(commit.idle, |before| {
-            before.expires_in.saturating_sub(answered.loaded_at.since(before.loaded_at))
-        });
+        let left = before.map_or(commit.idle, |before| left(commit, before, answered.loaded_at));
         Box::new(Record {
             superseded: before.is_some_and(|record| record.superseded),
             expires_in: left.min(answered.deadline.since(answered.loaded_at)),
@@ -184,5 +192,23 @@ impl State {
     /// The session is no more, and neither is what was to be changed in it.
     pub(in crate::session) fn gone(&mut self, ended: Ended) {
         self.replace(Self::nothing(Some(ended)));
+    }
+}
+
+/// How long the session would live from `at` on without a further request.
+fn left(commit: &Commit, before: &Record, at: Timestamp) -> Duration {
+    if commit.is_activity() {
+        return commit.idle;
+    }
+    before.expires_in.saturating_sub(at.since(before.loaded_at))
+}
+
+/// What a commit changes besides keys.
+pub(in crate::session) fn dress(record: &mut Record, commit: &Commit, at: Timestamp) {
+    let renewal = commit.renewal.as_ref();
+    record.address = renewal.map_or(commit.at, |renewal| renewal.to);
+    if let Some(anew) = renewal.and_then(|renewal| renewal.anew.as_ref()) {
+        record.authentication = Some(Authentication { at, method: anew.sign_in.method.clone() });
+        record.deadline = at.plus(anew.absolute);
     }
 }

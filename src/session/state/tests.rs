@@ -64,7 +64,7 @@ fn sent(state: &State) -> Pending {
         context: Arc::new(RequestContext::default()),
     };
     Pending {
-        job: Arc::new(Job::End(end)),
+        job: Job::End(end),
         delta: state.delta.clone(),
         carried: state.counts(),
         wipes: state.wipes,
@@ -146,8 +146,8 @@ fn an_operation_made_while_another_is_stored_counts_once() {
     for (number, (then, expected)) in cases.into_iter().enumerate() {
         let mut state = State::found(record(1, 1));
         add(&mut state, 1);
-        let pending = sent(&state);
-        state.pending = Some(pending.clone());
+        let pending = Arc::new(sent(&state));
+        state.pending = Some(Arc::clone(&pending));
         then(&mut state);
         // Others had counted, too.
         state.settle(&pending, Some(record(50, 3)));
