@@ -20,11 +20,25 @@ everywhere!(
     a_save_tells_the_conflict,
     a_reload_drops_what_was_not_saved,
     a_clear_meets_a_write,
+    what_a_request_cleared_itself_is_no_conflict,
     a_slow_request_meets_any_number_of_fast_ones,
 );
 by_the_clock!(a_request_slower_than_the_history_is_compared_by_value);
 
 const START: &str = "write a 1; write b 1";
+
+async fn what_a_request_cleared_itself_is_no_conflict(setup: Setup) {
+    let world = setup.start().await;
+    let other = world.another_instance();
+    for meanwhile in ["", "write b 3", "write a 3"] {
+        let token = world.run(NOBODY, START).await.token();
+        let request = world.hold(&token, "read a; hold; clear; save; write a 2").await;
+        assert_eq!(other.run(&token, meanwhile).await.status, 200);
+        assert_eq!(request.release().await.status, 200, "{meanwhile:?}");
+        let told = world.run(&token, "read a; read b").await.told();
+        assert_eq!(told, [json!(2), Value::Null], "{meanwhile:?}");
+    }
+}
 
 async fn changes_of_different_keys_both_happen(setup: Setup) {
     let world = setup.start().await;

@@ -15,7 +15,8 @@ impl State {
     pub(in crate::session) fn settle(&mut self, pending: &Pending, record: Option<Box<Record>>) {
         if let (Some(old), Some(new)) = (self.record.as_deref(), record.as_deref()) {
             // What the handler read of the old record may differ in the new one.
-            let ours = |name: &FieldName| pending.delta.changes.contains_key(name);
+            // What this request cleared is gone by its own will.
+            let ours = |name: &FieldName| pending.delta.clear || pending.delta.changes.contains_key(name);
             let newer = |name: &&FieldName| match &pending.intent {
                 // A sign-in begins anew: what was not carried over was not seen either, and versions start
                 // again.
