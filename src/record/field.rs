@@ -1,13 +1,18 @@
 //! One key of a session and its value.
 
-use std::{borrow::Borrow, fmt, sync::Arc};
+use std::{borrow::Borrow, fmt};
+
+#[cfg(feature = "redis")]
+use bytes::Buf as _;
+use bytestring::ByteString;
+use smol_str::SmolStr;
 
 use super::Version;
 use crate::error::{Error, ErrorKind};
 
 /// The name of a session key: 1 to 128 bytes of UTF-8 without control characters.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FieldName(Arc<str>);
+pub struct FieldName(SmolStr);
 
 impl FieldName {
     /// The longest name, in bytes.
@@ -60,12 +65,20 @@ impl fmt::Debug for FieldName {
 /// A value as JSON text, shared and never copied. Its `Debug` shows the length only, since a value
 /// may be a secret.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Json(Arc<str>);
+pub struct Json(ByteString);
 
 impl Json {
     /// Takes text that is known to be JSON.
-    pub fn from_text(text: impl Into<Arc<str>>) -> Self {
-        Self(text.into())
+    pub fn from_text(text: impl Into<String>) -> Self {
+        Self(ByteString::from(text.into()))
+    }
+
+    /// What follows `start` in some bytes, in the memory that they have. `None` if that is no text.
+    #[cfg(feature = "redis")]
+    pub(crate) fn behind(start: usize, bytes: Vec<u8>) -> Option<Self> {
+        let mut bytes = bytes::Bytes::from(bytes);
+        bytes.advance(start.min(bytes.len()));
+        ByteString::try_from(bytes).ok().map(Self)
     }
 
     /// The text.

@@ -6,6 +6,7 @@ use redis::{Script, Value};
 
 use super::{
     RedisStore,
+    call::Call,
     codec::{Values, changes, ended, number},
     index::{Index, Retries, place},
 };
@@ -14,7 +15,7 @@ use crate::{
     clock::{Timestamp, millis},
     error::{Error, ErrorKind, Result},
     id::{Address, SessionRef},
-    record::{Ended, FieldName, Version, merge},
+    record::{Ended, FieldName, Version, Write, merge},
     store::{Commit, Committed, Create, Created, End, Finished, Generation, Policy},
 };
 
@@ -121,15 +122,65 @@ async fn begin(
 }
 
 pub(super) async fn commit(store: &RedisStore, commit: &Commit) -> Result<Committed> {
+    let at = commit.at;
+    let script = question(store, commit);
+    let mut answer = Answer::of(store.connection.call(&script).await?)?;
+    let here = commit.renewal.as_ref().map_or(at, |renewal| renewal.to);
+    match answer.word().as_slice() {
+        b"committed" => {
+            let version = Version::new(answer.number()?);
+            let now = answer.timestamp()?;
+            let merged = Values::from_value(answer.take())
+                .and_then(|values| values.into_session(here, now, commit.idle));
+            Ok(Committed::Committed { version, at: now, merged: merged.map(|session| session.record) })
+        }
+        b"conflict" => {
+            let names = match answer.take() {
+                Value::Array(names) => names,
+                _ => return Err(strange()),
+            };
+            let fields = answer.take();
+            let now = answer.timestamp()?;
+            let session =
+                Values::from_value(fields).and_then(|values| values.into_session(at, now, commit.idle));
+            let current = session.ok_or_else(strange)?.record;
+            let keys = names.into_iter().filter_map(|name| match name {
+                Value::BulkString(name) => FieldName::new(std::str::from_utf8(&name).ok()?).ok(),
+                _ => None,
+            });
+            Ok(Committed::Conflict { keys: keys.collect(), current })
+        }
+        b"gone" => Ok(Committed::Gone(answer.ended())),
+        b"moved" => Ok(Committed::Moved(answer.successor(at)?)),
+        b"behind" => {
+            let fields = answer.take();
+            let now = answer.timestamp()?;
+            let session =
+                Values::from_value(fields).and_then(|values| values.into_session(at, now, commit.idle));
+            let current = session.ok_or_else(strange)?.record;
+            Ok(Committed::Behind { current, never: answer.word() == b"1" })
+        }
+        b"taken" => Ok(Committed::Taken),
+        b"full" => Err(Error::msg(
+            ErrorKind::Unavailable,
+            "the audit queue has used up its budget, and a change that is not told is to be refused: is an \
+             `AuditWriter` running, and PostgreSQL there?",
+        )),
+        _ => Err(strange()),
+    }
+}
+
+/// Nothing but this lives while Redis is at work.
+fn question(store: &RedisStore, commit: &Commit) -> Call<'static> {
     let (keys, at) = (&store.keys, commit.at);
     let hash = keys.hash(&at.reference);
     let session = keys.session(at.shard, &hash);
     let (target, reference) = match &commit.renewal {
         Some(renewal) => {
             let to = keys.session(at.shard, &keys.hash(&renewal.to.reference));
-            (to, renewal.to.reference.as_bytes().as_slice())
+            (Some(to), renewal.to.reference.as_bytes().as_slice())
         }
-        None => (session.clone(), [].as_slice()),
+        None => (None, [].as_slice()),
     };
     let (entry, event) = store.entry_and_event(|| Payload::from(commit));
     // That a session moves is told in any case.
@@ -137,27 +188,40 @@ pub(super) async fn commit(store: &RedisStore, commit: &Commit) -> Result<Commit
         None => store.trail.limit(keys.shards()),
         Some(_) => String::new(),
     };
-    let mut script = COMMIT.prepare_invoke();
-    script
-        .key(session)
-        .key(keys.aftermath(at.shard, &hash))
-        .key(keys.epoch(at.shard))
-        .key(keys.audit(at.shard))
-        .key(keys.log(at.shard))
-        .key(target);
-    if commit.renewal.is_none() {
-        script.key(keys.shed(at.shard));
-    } else {
-        script.key(keys.due(at.shard));
+    let (aftermath, epoch) = (keys.aftermath(at.shard, &hash), keys.epoch(at.shard));
+    let told = commit.renewal.is_some() || store.trail.on || store.events.is_some();
+    // Where nobody is told, a commit has nothing to do with the other keys.
+    let further = told.then(|| {
+        let last = match commit.renewal {
+            None => keys.shed(at.shard),
+            Some(_) => keys.due(at.shard),
+        };
+        let user = commit.user.as_ref().filter(|_| commit.renewal.is_some());
+        let index = user.map(|user| keys.user(at.shard, user));
+        (keys.audit(at.shard), keys.log(at.shard), last, index)
+    });
+    let mut names: Vec<&str> = Vec::with_capacity(8);
+    names.extend([&*session, &aftermath, &epoch]);
+    if let Some((audit, log, last, index)) = &further {
+        names.extend([&**audit, log, target.as_ref().unwrap_or(&session), last]);
+        names.extend(index.as_deref());
     }
-    if let (Some(_), Some(user)) = (&commit.renewal, &commit.user) {
-        script.key(keys.user(at.shard, user));
-    }
+    let changed = commit.delta.changes.iter().map(|(name, change)| match &change.write {
+        Write::Set(value) => name.as_str().len() + value.as_str().len() + 2,
+        Write::Remove | Write::Apply(_) => name.as_str().len() + 32,
+    });
+    let (args, bytes) = (18 + 3 * changed.len(), 128 + entry.len() + event.len() + changed.sum::<usize>());
+    let mut script = Call::new(&COMMIT, &names, args, bytes);
     script
         .arg(commit.event.as_bytes())
         .arg(commit.base.version.get())
         .arg(commit.base.head.as_bytes())
-        .arg(if commit.is_activity() { millis(commit.idle).to_string() } else { String::new() })
+        .arg(
+            commit
+                .is_activity()
+                .then(|| millis(commit.idle))
+                .map_or_else(String::new, |idle| idle.to_string()),
+        )
         .arg(match commit.policy {
             Policy::Merge => "merge",
             Policy::Strict => "strict",
@@ -183,54 +247,7 @@ pub(super) async fn commit(store: &RedisStore, commit: &Commit) -> Result<Commit
     for (mode, name, value) in changes(&commit.delta) {
         script.arg(mode).arg(name).arg(value);
     }
-    let mut answer = Answer::of(store.connection.script(&script).await?)?;
-    let here = commit.renewal.as_ref().map_or(at, |renewal| renewal.to);
-    match answer.word().as_slice() {
-        b"committed" => {
-            let version = Version::new(answer.number()?);
-            let now = answer.timestamp()?;
-            let merged = Values::from_value(answer.take())
-                .and_then(|values| values.into_session(here, now, commit.idle));
-            Ok(Committed::Committed {
-                version,
-                at: now,
-                merged: merged.map(|session| Box::new(session.record)),
-            })
-        }
-        b"conflict" => {
-            let names = match answer.take() {
-                Value::Array(names) => names,
-                _ => return Err(strange()),
-            };
-            let fields = answer.take();
-            let now = answer.timestamp()?;
-            let session =
-                Values::from_value(fields).and_then(|values| values.into_session(at, now, commit.idle));
-            let current = Box::new(session.ok_or_else(strange)?.record);
-            let keys = names.into_iter().filter_map(|name| match name {
-                Value::BulkString(name) => FieldName::new(std::str::from_utf8(&name).ok()?).ok(),
-                _ => None,
-            });
-            Ok(Committed::Conflict { keys: keys.collect(), current })
-        }
-        b"gone" => Ok(Committed::Gone(answer.ended())),
-        b"moved" => Ok(Committed::Moved(answer.successor(at)?)),
-        b"behind" => {
-            let fields = answer.take();
-            let now = answer.timestamp()?;
-            let session =
-                Values::from_value(fields).and_then(|values| values.into_session(at, now, commit.idle));
-            let current = Box::new(session.ok_or_else(strange)?.record);
-            Ok(Committed::Behind { current, never: answer.word() == b"1" })
-        }
-        b"taken" => Ok(Committed::Taken),
-        b"full" => Err(Error::msg(
-            ErrorKind::Unavailable,
-            "the audit queue has used up its budget, and a change that is not told is to be refused: is an \
-             `AuditWriter` running, and PostgreSQL there?",
-        )),
-        _ => Err(strange()),
-    }
+    script
 }
 
 /// See the script.

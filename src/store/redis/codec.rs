@@ -72,32 +72,19 @@ impl Values {
 
     /// The application's keys alone.
     pub(super) fn into_fields(self) -> BTreeMap<FieldName, Field> {
-        let fields = self.each().filter_map(|part| match part {
-            Part::Field(field) => named(field),
-            _ => None,
-        });
-        fields.collect()
+        self.sort().fields
     }
 
     /// The whole session. `None` if it is none of this schema's.
     pub(super) fn into_session(self, address: Address, now: Timestamp, ttl: Duration) -> Option<Session> {
-        let (mut version, mut heads, mut meta) = (None, None, None);
-        let mut fields = Vec::with_capacity(self.0.len());
-        for part in self.each() {
-            match part {
-                Part::Field(field) => fields.extend(named(field)),
-                Part::Version(text) => version = number(text),
-                Part::Heads(bytes) => heads = Heads::parse(bytes),
-                Part::Meta(text) => meta = Meta::parse(text),
-            }
-        }
-        // All at once: one by one, each looks for its place.
-        let fields = BTreeMap::from_iter(fields);
-        let (meta, deadline) = (meta?, meta?.deadline);
-        let record = Record {
+        let Sorted { version, head, meta, fields } = self.sort();
+        let meta = meta?;
+        let meta = Meta::parse(meta.get(2..)?)?;
+        let deadline = meta.deadline;
+        let record = Box::new(Record {
             address,
             superseded: false,
-            base: Base { version: Version::new(version?), head: heads?.last },
+            base: Base { version: Version::new(version?), head: head? },
             created_at: meta.created_at,
             deadline,
             loaded_at: now,
@@ -109,9 +96,26 @@ impl Values {
             device: meta.device.map(str::to_owned),
             handle: meta.handle,
             fields,
-        };
+        });
         let predecessor = meta.predecessor.map(|(at, from)| (at, from.to_owned()));
         Some(Session { record, epoch: meta.epoch, predecessor })
+    }
+
+    fn sort(self) -> Sorted {
+        let mut sorted = Sorted::default();
+        let mut fields = Vec::with_capacity(self.0.len());
+        for value in self.0.into_iter().filter_map(bytes) {
+            match Part::of(&value) {
+                Some(Part::Field) => fields.extend(named(value)),
+                Some(Part::Version(text)) => sorted.version = number(text),
+                Some(Part::Heads(heads)) => sorted.head = Heads::parse(heads).map(|heads| heads.last),
+                Some(Part::Meta) => sorted.meta = Some(value),
+                None => {}
+            }
+        }
+        // All at once: one by one, each looks for its place.
+        sorted.fields = BTreeMap::from_iter(fields);
+        sorted
     }
 
     /// The field `h`.
@@ -124,12 +128,22 @@ impl Values {
     }
 }
 
+/// A session's values, told apart.
+#[derive(Default)]
+struct Sorted {
+    version: Option<u64>,
+    head: Option<EventId>,
+    /// The field `m`.
+    meta: Option<Vec<u8>>,
+    fields: BTreeMap<FieldName, Field>,
+}
+
 /// What a value of a session's hash is.
 enum Part<'a> {
     Version(&'a [u8]),
     Heads(&'a [u8]),
-    Meta(&'a [u8]),
-    Field(&'a [u8]),
+    Meta,
+    Field,
 }
 
 impl<'a> Part<'a> {
@@ -138,9 +152,9 @@ impl<'a> Part<'a> {
         match value {
             [b'0'..=b'9', ..] => Some(Self::Version(value)),
             [b'h', rest @ ..] => Some(Self::Heads(rest)),
-            [b'm', b' ', rest @ ..] => Some(Self::Meta(rest)),
+            [b'm', b' ', ..] => Some(Self::Meta),
             // A version never grows so large that it begins with anything else.
-            [first, ..] if first & !SECRET < b' ' => Some(Self::Field(value)),
+            [first, ..] if first & !SECRET < b' ' => Some(Self::Field),
             _ => None,
         }
     }
@@ -221,7 +235,7 @@ impl<'a> Meta<'a> {
 
 /// A session hash as read.
 pub(super) struct Session {
-    pub(super) record: Record,
+    pub(super) record: Box<Record>,
     pub(super) epoch: u64,
     /// When it was renewed, and the hash in its former key.
     pub(super) predecessor: Option<(Timestamp, String)>,
@@ -253,24 +267,26 @@ fn text(value: &Value) -> Option<&[u8]> {
     }
 }
 
-/// A key and its value: six bytes of version, one of how long the name is, the name, JSON.
-fn named(field: &[u8]) -> Option<(FieldName, Field)> {
-    let ([a, b, c, d, e, f, length], rest) = field.split_first_chunk::<7>()?;
-    let version = u64::from_be_bytes([0, 0, a & !SECRET, *b, *c, *d, *e, *f]);
-    let (name, value) = match std::str::from_utf8(rest) {
-        Ok(text) => {
-            let (name, json) = text.split_at_checked(usize::from(*length))?;
-            (name, Json::from_text(json))
-        }
-        // This was not written by us. It stays a value that nobody can decode, under its key. Not the way for
-        // all of them: it goes byte by byte, a third of the instructions of a load of 8 KB.
-        Err(_) => {
-            let (name, json) = rest.split_at_checked(usize::from(*length))?;
-            (std::str::from_utf8(name).ok()?, Json::from_text(String::from_utf8_lossy(json)))
-        }
-    };
-    let field = Field { version: Version::new(version), secret: a & SECRET != 0, value };
-    Some((FieldName::new(name).ok()?, field))
+fn bytes(value: Value) -> Option<Vec<u8>> {
+    match value {
+        Value::BulkString(bytes) => Some(bytes),
+        Value::SimpleString(text) => Some(text.into_bytes()),
+        _ => None,
+    }
+}
+
+/// A key and its value: six bytes of version, one of how long the name is, the name, JSON. The value stays in the
+/// memory in which it came.
+fn named(field: Vec<u8>) -> Option<(FieldName, Field)> {
+    const START: usize = 7;
+    let ([a, b, c, d, e, f, length], rest) = field.split_first_chunk::<START>()?;
+    let version = Version::new(u64::from_be_bytes([0, 0, a & !SECRET, *b, *c, *d, *e, *f]));
+    let secret = a & SECRET != 0;
+    let length = usize::from(*length);
+    let name = FieldName::new(std::str::from_utf8(rest.get(..length)?).ok()?).ok()?;
+    // What is no text was not written by us. It stays a value that nobody can decode, under its key.
+    let value = Json::behind(START + length, field).unwrap_or_else(|| Json::from_text("\u{fffd}"));
+    Some((name, Field { version, secret, value }))
 }
 
 /// A delta as the scripts take it: mode, name, flag and value. Several operations on one key follow one

@@ -7,14 +7,15 @@ use std::{
 };
 
 use redis::{
-    Client, Cmd, ErrorKind as RedisKind, FromRedisValue, Pipeline, RedisError, RedisResult, ScriptInvocation,
-    ServerErrorKind,
-    aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig, PubSub},
+    AsyncConnectionConfig, Client, Cmd, ErrorKind as RedisKind, FromRedisValue, Pipeline, RedisError,
+    RedisResult, ScriptInvocation, ServerErrorKind, Value,
+    aio::{ConnectionLike, MultiplexedConnection, PubSub},
 };
 #[cfg(feature = "cluster")]
 use redis::{cluster::ClusterClient, cluster_async::ClusterConnection};
 use tokio::{sync::OnceCell, time::Instant};
 
+use super::call::Call;
 #[cfg(all(feature = "audit", feature = "cluster"))]
 use super::masters::Whom;
 use crate::error::{Error, ErrorKind, Result};
@@ -42,7 +43,7 @@ struct Inner {
 
 #[derive(Clone)]
 enum Link {
-    Single(ConnectionManager),
+    Single(MultiplexedConnection),
     #[cfg(feature = "cluster")]
     Cluster(ClusterConnection),
 }
@@ -107,6 +108,15 @@ impl Connection {
         self.ask(Question::Script(script)).await
     }
 
+    /// The same, as [`Call`] has it.
+    ///
+    /// # Errors
+    ///
+    /// As [`query`](Self::query).
+    pub(super) async fn call(&self, call: &Call<'_>) -> Result<Value> {
+        self.ask(Question::Call(call)).await
+    }
+
     /// Asks, and asks again after a lost connection or a "not now", until the time is up. Dropping
     /// this leaves the shared connection in order: the driver owns the socket and pairs replies itself.
     async fn ask<T: FromRedisValue>(&self, question: Question<'_>) -> Result<T> {
@@ -133,15 +143,21 @@ impl Connection {
     ) -> Result<RedisResult<T>> {
         let cell = Arc::clone(&self.0.link.lock().unwrap_or_else(PoisonError::into_inner));
         let answer = async {
-            let mut link = self.link(&cell).await?;
+            let mut link = match cell.get() {
+                Some(link) => link.clone(),
+                // Once in the life of a connection; below, too, what is rare is kept out of the future that every
+                // question makes.
+                None => Box::pin(self.link(&cell)).await?,
+            };
             question.put(&mut link).await
         };
         let answer = tokio::time::timeout_at(deadline, answer).await;
-        if match &answer {
-            // A cluster's client looks after its connections one by one.
-            Err(_) => !self.is_cluster(),
-            Ok(answer) => answer.as_ref().is_err_and(sticks),
-        } {
+        // A cluster's client looks after its connections one by one.
+        if !self.is_cluster()
+            && answer
+                .as_ref()
+                .map_or(true, |answer| answer.as_ref().is_err_and(RedisError::is_unrecoverable_error))
+        {
             self.give_up(&cell);
         }
         answer.map_err(|_| {
@@ -150,8 +166,8 @@ impl Connection {
         })
     }
 
-    /// Whoever asks next makes a new connection: this one may never answer again, and nobody else would
-    /// notice. It is open, and a firewall has forgotten it, or its reconnecting was refused for good.
+    /// Whoever asks next makes a new connection: this one is lost, or may never answer again, and nobody else would
+    /// notice, since it is open, and a firewall has forgotten it.
     fn give_up(&self, cell: &Arc<OnceCell<Link>>) {
         let mut current = self.0.link.lock().unwrap_or_else(PoisonError::into_inner);
         // Of many that fail together, only the first.
@@ -164,13 +180,11 @@ impl Connection {
         let make = || async {
             match &self.0.source {
                 Source::Single(client) => {
-                    // The time is bounded above, and each question starts the next attempt, so that an
-                    // outage is answered at once and not after a row of retries.
-                    let config = ConnectionManagerConfig::new()
-                        .set_number_of_retries(0)
+                    // The time is bounded above, for each question by itself.
+                    let config = AsyncConnectionConfig::new()
                         .set_connection_timeout(Some(self.0.timeout))
                         .set_response_timeout(None);
-                    ConnectionManager::new_lazy_with_config(Client::clone(client), config).map(Link::Single)
+                    client.get_multiplexed_async_connection_with_config(&config).await.map(Link::Single)
                 }
                 #[cfg(feature = "cluster")]
                 Source::Cluster(client, _) => client.get_async_connection().await.map(Link::Cluster),
@@ -215,6 +229,7 @@ enum Question<'a> {
     Command(&'a Cmd),
     Commands(&'a Pipeline),
     Script(&'a ScriptInvocation<'a>),
+    Call(&'a Call<'a>),
     #[cfg(all(feature = "audit", feature = "cluster"))]
     At(&'a Whom, &'a Cmd),
 }
@@ -224,11 +239,12 @@ impl Question<'_> {
         match self {
             Self::Command(command) => command.query_async(link).await,
             Self::Commands(commands) => commands.query_async(link).await,
-            Self::Script(script) => script.invoke_async(link).await,
+            Self::Script(script) => Box::pin(script.invoke_async(link)).await,
+            Self::Call(call) => Ok(T::from_redis_value(call.put(link).await?)?),
             #[cfg(all(feature = "audit", feature = "cluster"))]
             Self::At(whom, command) => match (link, whom.route()) {
                 (Link::Cluster(link), Some(route)) => {
-                    let answer = link.route_command(Cmd::clone(command), route).await?;
+                    let answer = Box::pin(link.route_command(Cmd::clone(command), route)).await?;
                     Ok(T::from_redis_value(answer.extract_error()?)?)
                 }
                 (link, _) => command.query_async(link).await,
@@ -266,13 +282,6 @@ impl ConnectionLike for Link {
             Self::Cluster(link) => link.get_db(),
         }
     }
-}
-
-/// Whether the driver keeps this answer to its sign-in for ever: it reconnects after a lost connection, and
-/// not after a password or a database that was refused and may be right again.
-fn sticks(error: &RedisError) -> bool {
-    use RedisKind::{AuthenticationFailed, Parse, Server};
-    matches!(error.kind(), AuthenticationFailed | Parse | Server(ServerErrorKind::ResponseError))
 }
 
 /// Whether the same question may be answered a moment later.

@@ -53,7 +53,7 @@ impl RedisStore {
                 let Some(session) = session else {
                     return Err(strange("a session in Redis can't be decoded"));
                 };
-                return Ok(Seen::Alive(Box::new(Alive { record: session.record, recent })));
+                return Ok(Seen::Alive(Box::new(Alive { record: *session.record, recent })));
             }
             let key = self.keys.aftermath(here.shard, &hash);
             let aftermath: Value = self.connection.query(redis::cmd("HGETALL").arg(key)).await?;

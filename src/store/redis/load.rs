@@ -30,7 +30,8 @@ pub(super) async fn load(store: &RedisStore, at: Address, touch: Touch, idle: Du
     let mut here = at;
     for _ in 0..MAX_MOVES {
         let Some((session, epoch, now)) = fetch(store, here, touch, idle).await? else {
-            let (aftermath, now) = aftermath(store, here).await?;
+            // What is rare is kept apart, here and below: the future of a load is made for every request.
+            let (aftermath, now) = Box::pin(aftermath(store, here)).await?;
             match aftermath {
                 Some(Aftermath::Moved { to, until }) => {
                     let successor = Address { reference: to, ..here };
@@ -52,16 +53,16 @@ pub(super) async fn load(store: &RedisStore, at: Address, touch: Touch, idle: Du
             None
         };
         if let Some(reason) = reason {
-            return overdue(store, &session, reason).await;
+            return Box::pin(overdue(store, &session, reason)).await;
         }
         let mut record = session.record;
         record.superseded = here != at;
         if let (false, Some((renewed, from))) = (record.superseded, &session.predecessor)
             && now.since(*renewed) < RECENTLY
         {
-            shorten_grace(store, here, from, now.plus(GRACE_AFTER_USE)).await?;
+            Box::pin(shorten_grace(store, here, from, now.plus(GRACE_AFTER_USE))).await?;
         }
-        return Ok(Loaded::Found(Box::new(record)));
+        return Ok(Loaded::Found(record));
     }
     Ok(Loaded::Missing)
 }
@@ -78,20 +79,7 @@ async fn fetch(
     touch: Touch,
     idle: Duration,
 ) -> Result<Option<(Session, u64, Timestamp)>> {
-    let hash = store.keys.hash(&at.reference);
-    let key = store.keys.session(at.shard, &hash);
-    let mut pipe = Pipeline::with_capacity(4);
-    pipe.add_command(keyed("HVALS", &key));
-    match touch {
-        Touch::Refresh => {
-            let mut expire = keyed("PEXPIRE", &key);
-            expire.arg(millis(idle));
-            pipe.add_command(expire)
-        }
-        Touch::Peek => pipe.add_command(keyed("PTTL", &key)),
-    };
-    pipe.add_command(keyed("PEXPIRETIME", &key));
-    pipe.add_command(keyed("GET", &store.keys.epoch(at.shard)));
+    let pipe = question(store, at, touch, idle);
     let (values, left, ends, epoch): (Value, i64, i64, Option<u64>) =
         store.connection.pipeline(&pipe).await?;
     let values = Values::from_value(values)
@@ -116,6 +104,25 @@ async fn fetch(
         tracing::error!(session = %at.reference, "a session that can't be decoded");
     }
     Ok(session.map(|session| (session, epoch.unwrap_or(0), now)))
+}
+
+/// Nothing but this lives while Redis is at work.
+fn question(store: &RedisStore, at: Address, touch: Touch, idle: Duration) -> Pipeline {
+    let hash = store.keys.hash(&at.reference);
+    let key = store.keys.session(at.shard, &hash);
+    let mut pipe = Pipeline::with_capacity(4);
+    pipe.add_command(keyed("HVALS", &key));
+    match touch {
+        Touch::Refresh => {
+            let mut expire = keyed("PEXPIRE", &key);
+            expire.arg(millis(idle));
+            pipe.add_command(expire)
+        }
+        Touch::Peek => pipe.add_command(keyed("PTTL", &key)),
+    };
+    pipe.add_command(keyed("PEXPIRETIME", &key));
+    pipe.add_command(keyed("GET", &store.keys.epoch(at.shard)));
+    pipe
 }
 
 /// A command in one piece of memory, which need not grow.

@@ -76,6 +76,7 @@
 
 mod bell;
 mod builder;
+mod call;
 mod change;
 mod codec;
 mod connection;

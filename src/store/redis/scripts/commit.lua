@@ -1,8 +1,8 @@
 -- Changes a session that exists: all of the delta or nothing, and the version by exactly one. Behind tell.lua,
 -- due.lua and meta.lua.
 --
--- KEYS  1 session   2 what became of it   3 epoch   4 audit stream   5 log of events
---       6 where a renewal moves it to; the session itself where there is no renewal
+-- KEYS  1 session   2 what became of it   3 epoch; where nobody is told and the session stays where it is, that is all
+--       4 audit stream   5 log of events   6 where a renewal moves it to; the session itself where there is no renewal
 --       7 where there is no renewal: what was left out of the trail; else the list of what is due
 --       8 of a renewal, where somebody is signed in: the user's index (see index.lua)
 -- ARGV  1 event id (16 bytes)   2 base version   3 base head (16 bytes)
@@ -319,4 +319,4 @@ if rest then
     redis.call('PEXPIRE', KEYS[8], ARGV[14])
   end
 end
-return committed(version, now, merges and redis.call('HVALS', KEYS[6]))
+return committed(version, now, merges and redis.call('HVALS', KEYS[6] or session))

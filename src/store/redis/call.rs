@@ -1,0 +1,37 @@
+//! A call of a script that most requests make.
+
+use redis::{Cmd, RedisResult, Script, ServerErrorKind, ToRedisArgs, Value, aio::ConnectionLike};
+
+/// What [`redis::ScriptInvocation`] is, written into one piece of memory as it comes: there, each key and argument is
+/// one of its own first, thirty in a commit.
+pub(super) struct Call<'a> {
+    script: &'a Script,
+    command: Cmd,
+}
+
+impl<'a> Call<'a> {
+    /// A call with these keys, and room for so many arguments and bytes.
+    pub(super) fn new(script: &'a Script, keys: &[&str], args: usize, bytes: usize) -> Self {
+        const EVALSHA: usize = 7 + 40 + 4;
+        let of_keys: usize = keys.iter().map(|key| key.len()).sum();
+        let mut command = Cmd::with_capacity(3 + keys.len() + args, EVALSHA + of_keys + bytes);
+        command.arg("EVALSHA").arg(script.get_hash()).arg(keys.len()).arg(keys);
+        Self { script, command }
+    }
+
+    pub(super) fn arg<T: ToRedisArgs>(&mut self, arg: T) -> &mut Self {
+        self.command.arg(arg);
+        self
+    }
+
+    /// Runs it, and brings the script where it is not known.
+    pub(super) async fn put(&self, link: &mut impl ConnectionLike) -> RedisResult<Value> {
+        match self.command.query_async(link).await {
+            Err(error) if error.kind() == redis::ErrorKind::Server(ServerErrorKind::NoScript) => {
+                Box::pin(self.script.load_async(link)).await?;
+                self.command.query_async(link).await
+            }
+            answer => answer,
+        }
+    }
+}
