@@ -15,9 +15,9 @@ use redis::{
 use redis::{cluster::ClusterClient, cluster_async::ClusterConnection};
 use tokio::{sync::OnceCell, time::Instant};
 
-use super::call::Call;
 #[cfg(all(feature = "audit", feature = "cluster"))]
 use super::masters::Whom;
+use super::{call::Call, pulse::Pulse};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Where Redis is.
@@ -39,6 +39,7 @@ struct Inner {
     timeout: Duration,
     /// Made by the first who asks; another takes its place when it is given up.
     link: Mutex<Arc<OnceCell<Link>>>,
+    pulse: Pulse,
 }
 
 #[derive(Clone)]
@@ -57,7 +58,7 @@ const SETBACKS: u32 = 2;
 
 impl Connection {
     pub(super) fn new(source: Source, timeout: Duration) -> Self {
-        Self(Arc::new(Inner { source, timeout, link: Mutex::default() }))
+        Self(Arc::new(Inner { source, timeout, link: Mutex::default(), pulse: Pulse::default() }))
     }
 
     /// One command.
@@ -121,6 +122,7 @@ impl Connection {
     /// this leaves the shared connection in order: the driver owns the socket and pairs replies itself.
     async fn ask<T: FromRedisValue>(&self, question: Question<'_>) -> Result<T> {
         let deadline = Instant::now() + self.0.timeout;
+        self.0.pulse.keep(self.0.timeout);
         let mut setbacks = 0;
         loop {
             let error = match self.attempt(&question, deadline).await? {

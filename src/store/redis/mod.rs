@@ -88,6 +88,7 @@ mod keys;
 mod load;
 #[cfg(feature = "audit")]
 mod masters;
+mod pulse;
 mod replicas;
 #[cfg(feature = "audit")]
 mod restore;
