@@ -62,10 +62,6 @@ impl Values {
         }
     }
 
-    fn each(&self) -> impl Iterator<Item = Part<'_>> {
-        self.0.iter().filter_map(text).filter_map(Part::of)
-    }
-
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -121,7 +117,7 @@ impl Values {
     /// The field `h`.
     #[cfg(feature = "audit")]
     pub(super) fn heads(&self) -> Option<Heads<'_>> {
-        self.each().find_map(|part| match part {
+        self.0.iter().filter_map(text).find_map(|value| match Part::of(value)? {
             Part::Heads(bytes) => Heads::parse(bytes),
             _ => None,
         })
