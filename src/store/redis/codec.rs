@@ -114,13 +114,23 @@ impl Values {
         sorted
     }
 
-    /// The field `h`.
+    /// The second halves of all events that are remembered, of `older` and `h`.
     #[cfg(feature = "audit")]
-    pub(super) fn heads(&self) -> Option<Heads<'_>> {
-        self.0.iter().filter_map(text).find_map(|value| match Part::of(value)? {
-            Part::Heads(bytes) => Heads::parse(bytes),
-            _ => None,
-        })
+    pub(super) fn recent(&self) -> Vec<u8> {
+        let (mut older, mut newer) = ([].as_slice(), [].as_slice());
+        for value in self.0.iter().filter_map(text) {
+            match (value, Part::of(value)) {
+                (_, Some(Part::Heads(bytes))) => {
+                    newer = Heads::parse(bytes).map_or(newer, |heads| heads.recent)
+                }
+                ([b'~', rest @ ..], _) => {
+                    let space = rest.iter().position(|byte| *byte == b' ');
+                    older = space.and_then(|space| rest.get(space + 1..)).unwrap_or_default();
+                }
+                _ => {}
+            }
+        }
+        [older, newer].concat()
     }
 }
 
@@ -325,4 +335,21 @@ fn flagged(value: &str, secret: bool) -> Vec<u8> {
     bytes.push(if secret { SECRET } else { 0 });
     bytes.extend_from_slice(value.as_bytes());
     bytes
+}
+
+#[cfg(all(test, feature = "audit"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_remembered_is_put_together_in_order() {
+        let value = |parts: &[&[u8]]| Value::BulkString(parts.concat());
+        let newer = value(&[b"h", b"the half", b"tail six", b"tail sev"]);
+        let older = value(&[b"~1795478349478 ", b" tail 1 ", b"~tail  2"]);
+        let recent = |values: &[&Value]| Values(values.iter().copied().cloned().collect()).recent();
+        assert_eq!(recent(&[&newer]), b"tail sixtail sev");
+        for both in [[&newer, &older], [&older, &newer]] {
+            assert_eq!(recent(&both), b" tail 1 ~tail  2tail sixtail sev");
+        }
+    }
 }

@@ -48,7 +48,7 @@ impl RedisStore {
             let session: Value = self.connection.query(redis::cmd("HVALS").arg(key)).await?;
             let session = Values::from_value(session).ok_or_else(|| strange("HVALS answered no values"))?;
             if !session.is_empty() {
-                let recent = session.heads().map(|heads| heads.recent.to_vec()).unwrap_or_default();
+                let recent = session.recent();
                 let session = session.into_session(here, Timestamp::default(), Duration::ZERO);
                 let Some(session) = session else {
                     return Err(strange("a session in Redis can't be decoded"));

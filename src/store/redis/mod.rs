@@ -24,9 +24,9 @@
 //! A session's fields:
 //!
 //! * `v`, its version.
-//! * `h`, an `h`, the first 8 bytes of the last event's id, and then the last 8 bytes of each of the last 33 to 48, in
-//!   their order; `older`, where there were more, a `~`, a time and those of before: all of the last ten seconds, up to
-//!   224.
+//! * `h`, an `h`, the first 8 bytes of the last event's id, and then the last 8 bytes of each of the last 1 to 16, in
+//!   their order; `older`, where there were more, a `~`, a time and those of before: 32 at least and all of the last ten
+//!   seconds, up to 256.
 //! * `m`, an `m` and words with a space between each two, `-` for what is not known: epoch, deadline, created (ms), idle
 //!   class, authenticated at (ms), handle, renewed at (ms), the hash in its key before that, how many bytes the user and
 //!   the method have; then user, method and device, one behind the other.

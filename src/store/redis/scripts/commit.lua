@@ -258,16 +258,16 @@ if ARGV[9] == '1' then
     if string.byte(name) == 46 then redis.call('HDEL', session, name) end
   end
 end
--- `h` remembers the last 33 to 48 events. What is cut off goes to `older`, which holds every event of the ten seconds
--- before, up to 224 in all.
-local cut = (#heads - 9) / 8 + 1 - 33
+-- `h` remembers the last 1 to 16 events. What is cut off goes to `older`, which holds the 32 before at least, and every
+-- event of the ten seconds before, up to 256 in all.
+local cut = (#heads - 9) / 8
 if cut > 15 then
   local added_at, older = older_of(session)
   -- Then all of these are older than that.
-  if now - added_at > 10000 then older = '' end
+  if now - added_at > 10000 then older = string.sub(older, -32 * 8) end
   older = older .. string.sub(heads, 10, 9 + cut * 8)
   set[#set + 1] = 'older'
-  set[#set + 1] = string.format('~%.0f ', now) .. string.sub(older, -224 * 8)
+  set[#set + 1] = string.format('~%.0f ', now) .. string.sub(older, -256 * 8)
 else
   cut = 0
 end

@@ -7,12 +7,9 @@
 -- ARGV  1 event id (16 bytes)
 -- Answers  1 it is there   0 it is not: a failover has lost it
 local tail = string.sub(ARGV[1], 9)
-local recent = string.sub(redis.call('HGET', KEYS[1], 'h') or '', 10)
--- See meta.lua: what comes before, where there is so much.
-if #recent >= 33 * 8 then
-  local older = string.match(redis.call('HGET', KEYS[1], 'older') or '', '^~%d+ (.*)$')
-  recent = (older or '') .. recent
-end
+-- See meta.lua.
+local older = string.match(redis.call('HGET', KEYS[1], 'older') or '', '^~%d+ (.*)$')
+local recent = (older or '') .. string.sub(redis.call('HGET', KEYS[1], 'h') or '', 10)
 local there = redis.call('HGET', KEYS[2], 'by') == ARGV[1]
 for i = 1, #recent, 8 do
   there = there or string.sub(recent, i, i + 7) == tail

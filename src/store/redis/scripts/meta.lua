@@ -20,11 +20,8 @@ end
 
 -- The second halves of all that are remembered.
 local function recent_of(session, h)
-  local recent = string.sub(h, 10)
-  -- `h` is never cut to fewer.
-  if #recent < 33 * 8 then return recent end
   local _, older = older_of(session)
-  return older .. recent
+  return older .. string.sub(h, 10)
 end
 
 -- What stands in front of the value of the application's key `name`, behind the six bytes of its version.
