@@ -17,7 +17,13 @@ async fn a_lost_master_takes_only_its_own_sessions_along() {
     let store = RedisStore::cluster(cluster.urls()).timeout(TIMEOUT).audit(true).build().unwrap();
     store.ready().await.unwrap();
     let mut clients = Vec::new();
-    for _ in 0..12 {
+    // One of 130 dozens has none on this master.
+    let everywhere = || {
+        let sessions = |node: &servers::Redis| !node.command(&["KEYS", "*:s:*"]).unwrap().is_empty();
+        cluster.nodes().iter().all(sessions)
+    };
+    while clients.len() < 12 || !everywhere() {
+        assert!(clients.len() < 200, "sessions are on all masters");
         let mut client = Client::of(store.clone());
         client.expect("/add", "1").await;
         clients.push(client);
@@ -40,10 +46,7 @@ async fn a_lost_master_takes_only_its_own_sessions_along() {
             other => panic!("{other}"),
         }
     }
-    assert!(
-        served > 0 && refused > 0,
-        "{served} served, {refused} refused: twelve sessions on three masters"
-    );
+    assert!(served > 0 && refused > 0, "{served} served, {refused} refused, on three masters");
 
     cluster.nodes()[1].resume().unwrap();
     for client in &mut clients {
