@@ -80,6 +80,9 @@ impl Redis {
         if !wait::until(READY_BOUND, Duration::from_millis(5), up) {
             return Err(folder::start_error("a replica", replica.folder.path()));
         }
+        // It is called online before it is sent anything, which takes until its first word, up to a second later:
+        // something that is sent, and leaves no key behind, must have arrived.
+        primary.command(&["PUBLISH", "first", "word"])?;
         primary.wait_for_replica()?;
         Ok(replica)
     }
@@ -99,8 +102,7 @@ impl Redis {
             let replica = info.lines().find(|line| line.starts_with("slave0:")).unwrap_or_default();
             let offset =
                 replica.split(',').find_map(|part| part.strip_prefix("offset=")?.parse::<u64>().ok());
-            // Until it has told that it loaded the first copy, a second maybe, it is sent nothing.
-            replica.contains("state=online") && offset.is_some_and(|offset| offset >= wanted)
+            offset.is_some_and(|offset| offset >= wanted)
         };
         match wait::until(COMMAND_BOUND, Duration::from_millis(5), reached) {
             true => Ok(()),
