@@ -152,6 +152,7 @@ fn deltas(bench: &mut Criterion) {
                 at,
                 event: EventId::new(),
                 base: record.base,
+                image: Default::default(),
                 delta: delta.clone(),
                 policy: Policy::Merge,
                 idle: IDLE,

@@ -181,6 +181,7 @@ impl Commits {
             at: self.at,
             event: EventId::new(),
             base: self.base,
+            image: Default::default(),
             delta: delta([("counter", self.base.version.to_string())]),
             policy: Policy::Merge,
             idle: IDLE,

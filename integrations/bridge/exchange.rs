@@ -99,6 +99,7 @@ impl<S: SessionStore> Bridge<S> {
             at: record.address,
             event: EventId::new(),
             base: record.base,
+            image: record.image.clone(),
             delta,
             policy,
             idle: life,

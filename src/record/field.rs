@@ -2,8 +2,6 @@
 
 use std::{borrow::Borrow, fmt};
 
-#[cfg(feature = "redis")]
-use bytes::Buf as _;
 use bytestring::ByteString;
 use smol_str::SmolStr;
 
@@ -73,11 +71,9 @@ impl Json {
         Self(ByteString::from(text.into()))
     }
 
-    /// What follows `start` in some bytes, in the memory that they have. `None` if that is no text.
+    /// These bytes, in the memory that they have. `None` if they are no text.
     #[cfg(feature = "redis")]
-    pub(crate) fn behind(start: usize, bytes: Vec<u8>) -> Option<Self> {
-        let mut bytes = bytes::Bytes::from(bytes);
-        bytes.advance(start.min(bytes.len()));
+    pub(crate) fn from_bytes(bytes: bytes::Bytes) -> Option<Self> {
         ByteString::try_from(bytes).ok().map(Self)
     }
 

@@ -8,6 +8,7 @@
 mod delta;
 mod field;
 mod history;
+mod image;
 mod info;
 pub(crate) mod merge;
 mod operation;
@@ -17,6 +18,7 @@ pub use delta::{Change, Delta, Write};
 pub use field::{Field, FieldName, Json};
 pub use history::History;
 pub(crate) use history::Relation;
+pub use image::Image;
 pub use info::SessionInfo;
 pub use operation::{NotApplicable, Operation};
 pub use state::{Authentication, Base, EndReason, Ended, Record, Version};

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Field, FieldName};
+use super::{Field, FieldName, Image};
 use crate::{
     clock::Timestamp,
     id::{Address, EventId, SessionHandle},
@@ -90,6 +90,8 @@ pub struct Record {
     pub handle: Option<SessionHandle>,
     /// The application's keys.
     pub fields: BTreeMap<FieldName, Field>,
+    /// What a commit gives back to the store.
+    pub image: Image,
 }
 
 impl fmt::Debug for Record {

@@ -157,6 +157,7 @@ fn next(session: &Session) -> Result<Option<Arc<Pending>>> {
         }
         (None, Some(Intent::Renew | Intent::Reauthenticate(_)) | None, Some(record)) => {
             let (at, base, user) = (record.address, record.base, record.user.clone());
+            let image = record.image.clone();
             let token = match intent {
                 Some(_) => Some(engine.token_on(at.shard, at.class)?),
                 None => None,
@@ -180,6 +181,7 @@ fn next(session: &Session) -> Result<Option<Arc<Pending>>> {
                 at,
                 event: EventId::new(),
                 base,
+                image,
                 delta,
                 policy,
                 idle: engine.settings.idle(at.class),

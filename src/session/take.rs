@@ -89,6 +89,7 @@ impl Session {
             at: record.address,
             event: crate::id::EventId::new(),
             base: record.base,
+            image: record.image.clone(),
             delta: delta.clone(),
             policy: Policy::Merge,
             idle: engine.settings.idle(record.address.class),

@@ -8,7 +8,7 @@ use crate::{
     clock::Timestamp,
     error::{Error, ErrorKind},
     id::{Address, EventId, SessionRef},
-    record::{Authentication, Base, Delta, EndReason, Record, Version, merge},
+    record::{Authentication, Base, Delta, EndReason, Image, Record, Version, merge},
 };
 
 /// How many keys one change may name: what a script can pass on at once, with room to spare. The limits of
@@ -98,6 +98,7 @@ impl Create {
             device: self.device.clone(),
             handle: self.listing().map(|listing| listing.handle),
             fields,
+            image: Image::default(),
         }
     }
 }
@@ -111,6 +112,8 @@ pub struct Commit {
     pub event: EventId,
     /// What the request knew.
     pub base: Base,
+    /// And what the store had given it with that.
+    pub image: Image,
     /// What it changed.
     pub delta: Delta,
     /// What wins.

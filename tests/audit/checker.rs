@@ -79,11 +79,9 @@ pub async fn compare_heads(site: &Site) -> (usize, usize) {
         redis::cmd("KEYS").arg(format!("{}:*:s:*", site.namespace)).query_async(&mut redis).await.unwrap();
     let mut different = 0;
     for key in &keys {
-        let (version, heads): (i64, Vec<u8>) =
-            redis::cmd("HMGET").arg(key).arg("v").arg("h").query_async(&mut redis).await.unwrap();
-        // The first half, and the second half of each recent one, the last at the end.
-        let (recent, first) = meta::recent(&heads);
-        let head = [first, &recent[recent.len() - 8..]].concat();
+        let heads: Vec<u8> = redis::cmd("HGET").arg(key).arg("h").query_async(&mut redis).await.unwrap();
+        let (version, head, _) = meta::heads(&heads);
+        let version = i64::try_from(version).unwrap();
         let last: Option<(i64, i64)> = sqlx::query_as(
             "SELECT head.version, (SELECT max(version) FROM cloakroom.session_event WHERE ref = head.ref)
              FROM cloakroom.session_event AS head WHERE event_id = $1",

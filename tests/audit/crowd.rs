@@ -121,6 +121,7 @@ async fn change(store: &RedisStore, at: Address, event: EventId) -> Option<bool>
         at,
         event,
         base: Base { version: record.base.version, head: record.base.head },
+        image: Default::default(),
         delta: Delta { clear: false, changes },
         policy: Policy::Merge,
         idle: IDLE,

@@ -54,6 +54,7 @@ async fn the_trail_holds_the_value_that_an_operation_came_to() {
         at,
         event: EventId::new(),
         base: Base { version: Version::new(1), head: created },
+        image: Default::default(),
         delta: Delta { clear: false, changes: changes.into() },
         policy: Policy::Merge,
         idle: hour,

@@ -86,6 +86,7 @@ impl Visit {
             at: self.at,
             event,
             base: self.base,
+            image: Default::default(),
             delta: delta(changes),
             policy: Policy::Merge,
             idle: HOUR,

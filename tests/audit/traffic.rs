@@ -101,6 +101,7 @@ async fn change(store: &RedisStore, at: Address, base: Option<Base>, event: Even
         at,
         event,
         base,
+        image: Default::default(),
         delta,
         policy: Policy::Strict,
         idle,

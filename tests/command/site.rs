@@ -166,6 +166,7 @@ impl Visit {
             at: self.at,
             event,
             base: self.base,
+            image: Default::default(),
             delta: Delta { clear: false, changes: [(FieldName::new(key).unwrap(), change)].into() },
             policy: Policy::Merge,
             idle: HOUR,

@@ -52,13 +52,15 @@ impl Eye {
     pub async fn look(&self, token: Option<&str>) -> (Option<Seen>, u64) {
         let key = token.map_or_else(|| "none".to_owned(), |token| self.key("s", token));
         let mut pipe = redis::pipe();
-        pipe.atomic().cmd("HMGET").arg(key).arg(&["v", ".count", "m"]);
+        pipe.atomic().cmd("HMGET").arg(key).arg(&["h", "p", "m"]);
         pipe.cmd("XLEN").arg(format!("{}audit", self.prefix));
-        type Fields = (Option<u64>, Option<Vec<u8>>, Option<String>);
-        let ((version, count, held), entries): (Fields, u64) =
+        type Fields = (Option<Vec<u8>>, Option<Vec<u8>>, Option<String>);
+        let ((heads, packed, held), entries): (Fields, u64) =
             pipe.query_async(&mut self.connection.clone()).await.unwrap();
-        let seen = version.map(|version| {
-            let count = count.map_or(0, |field| meta::value(&field, "count").parse().unwrap());
+        let seen = heads.map(|heads| {
+            let (version, ..) = meta::heads(&heads);
+            let values = meta::values(&packed.unwrap());
+            let count = values.get("count").map_or(0, |(_, json)| json.parse().unwrap());
             let user = held.as_deref().map(meta::user).filter(|user| !user.is_empty());
             Seen { version, count, user: user.map(str::to_owned) }
         });
@@ -79,7 +81,7 @@ impl Eye {
                 pipe.cmd("PTTL").arg(format!("{}{kind}", self.prefix));
                 if kind.starts_with("s:") {
                     sessions += 1;
-                    let names = ["v", "h", "m"];
+                    let names = ["h", "m", "p"];
                     pipe.cmd("HMGET").arg(format!("{}{kind}", self.prefix)).arg(&names);
                 }
             }

@@ -118,9 +118,15 @@ async fn a_damaged_value_spoils_only_its_own_key(setup: Setup) {
     let world = setup.start().await;
     let token = world.run(NOBODY, "write a 1; write b 2").await.token();
     let key = world.key("s", &token).unwrap();
-    let (half, none) = (meta::field(1, "a", "{\"half\":"), meta::field(1, "a", ""));
-    for damage in ["", "garbage", &half, &none, &none[..7], "\0\0\0\0\0\u{1}\u{7f}a1", "{}"] {
-        world.redis().command(&["HSET", &key, ".a", damage]).unwrap();
+    let together =
+        |json: &str| meta::PACKED.to_owned() + &meta::small(1, "a", json) + &meta::small(1, "b", "2");
+    let (half, none) = (meta::own(1, "a", "{\"half\":"), meta::own(1, "a", ""));
+    let alone = ["", "garbage", &half, &none, &none[..8], "\0\0\0\0\0\u{1}\u{7f}\0a1", "{}"];
+    let damages = [together("{\"half\":"), together("x"), together("")].map(|damage| ("p", damage));
+    let without = ("p", meta::PACKED.to_owned() + &meta::small(1, "b", "2"));
+    let alone = alone.map(|damage| (".a", damage.to_owned()));
+    for (field, damage) in damages.into_iter().chain([without]).chain(alone) {
+        world.redis().command(&["HSET", &key, field, &damage]).unwrap();
         let told = world.run(&token, "number a; read b; user").await.told();
         assert!([json!("not a number"), Value::Null].contains(&told[0]), "{damage:?}: {told:?}");
         assert_eq!(told[1], 2, "{damage:?}");

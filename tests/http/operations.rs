@@ -225,9 +225,10 @@ async fn an_operation_costs_what_a_write_costs(setup: Setup) {
     let commands = world.commands();
     assert_eq!(commands.get("evalsha"), Some(&1), "{commands:?}");
     assert_eq!(commands.get("hvals"), Some(&1), "{commands:?}");
-    let total: u64 = ["hvals", "pexpire", "pexpiretime", "get", "time", "evalsha", "hmget", "hget", "hset"]
-        .iter()
-        .map(|name| commands.get(*name).copied().unwrap_or(0))
-        .sum();
+    let total: u64 =
+        ["hvals", "pexpire", "pexpiretime", "get", "time", "evalsha", "hmget", "hget", "hset", "hdel"]
+            .iter()
+            .map(|name| commands.get(*name).copied().unwrap_or(0))
+            .sum();
     assert_eq!(total, commands.values().sum::<u64>(), "{commands:?}");
 }

@@ -295,14 +295,18 @@ async fn it_is_nobodys_in_redis(setup: Setup) {
     let world = setup.start().await;
     let token = waiting(&world, "alice").await;
     let key = world.key("s", &token).unwrap();
-    let field = |name: &str| world.redis().command(&["HEXISTS", &key, name]).unwrap();
-    assert_eq!([field("user"), field("auth_at"), field("handle"), field(".:pending")], ["0", "0", "0", "1"]);
+    let held = world.redis().command(&["HGET", &key, "m"]).unwrap();
+    assert_eq!(
+        [meta::user(&held), meta::method(&held), meta::word(&held, meta::AUTHENTICATED)],
+        ["", "", "-"]
+    );
+    let values = world.redis().command(&["HGET", &key, "p"]).unwrap();
+    assert!(meta::values(values.as_bytes()).contains_key(":pending"), "{values}");
     assert_eq!(world.keys("*:u:*").len(), 0, "no index");
     for begin in ["write a 1", "login bob", "remember bob"] {
         let other = world.run(NOBODY, begin).await.token();
         let to = world.key("s", &other).unwrap();
-        let copy =
-            "local f = redis.call('HGET', KEYS[1], '.:pending') redis.call('HSET', KEYS[2], '.:pending', f)";
+        let copy = "local p = redis.call('HGET', KEYS[1], 'p') redis.call('HSET', KEYS[2], 'p', p)";
         world.redis().command(&["EVAL", copy, "2", &key, &to]).unwrap();
         assert_eq!(world.run(&other, "first").await.one(), Value::Null, "{begin}");
         assert_eq!(world.run(&other, "complete both").await.status, 401, "{begin}");
@@ -314,8 +318,8 @@ async fn nothing_of_it_is_left_when_it_is_complete(setup: Setup) {
     let visitor = world.run(NOBODY, "write a 1").await.token();
     let token = world.run(&visitor, "pending alice *").await.token();
     let second = world.run(&token, "complete both").await.token();
-    let fields = world.redis().command(&["HKEYS", &world.key("s", &second).unwrap()]).unwrap();
-    assert!(fields.contains(".a") && !fields.contains("pending"), "{fields}");
+    let values = world.redis().command(&["HVALS", &world.key("s", &second).unwrap()]).unwrap();
+    assert!(values.contains("\u{1}\u{1}a1") && !values.contains("pending"), "{values}");
 }
 
 /// Also of a user without a session, whose index would be gone sooner.

@@ -71,12 +71,16 @@ async fn an_expired_token_is_never_adopted(setup: Setup) {
 async fn an_undecodable_record_is_no_session_and_its_token_is_not_used_again(setup: Setup) {
     let world = setup.start().await;
     for (field, damage) in [
-        ("v", None),
         ("h", None),
         ("m", None),
-        ("v", Some("garbage")),
-        ("v", Some("-1")),
+        ("p", None),
         ("h", Some("short")),
+        ("h", Some("h-1 the id of an event")),
+        ("h", Some("h1 fifteen bytes_")),
+        ("h", Some("hgarbage the id of an event")),
+        ("p", Some("")),
+        ("p", Some("pgarbage")),
+        ("p", Some("p\0\0\0\0\0\u{1}\u{1}\u{2}a1")),
         ("m", Some("")),
         ("m", Some("1")),
         ("CREATED", Some("")),

@@ -228,6 +228,7 @@ pub fn change(record: &Record, delta: Delta) -> Commit {
         at: record.address,
         event: EventId::new(),
         base: record.base,
+        image: record.image.clone(),
         delta,
         policy: Policy::Merge,
         idle: IDLE,

@@ -18,6 +18,7 @@ mod epoch;
 mod expiry;
 mod expiry_on_redis;
 mod healing;
+mod laid_out_on_redis;
 mod life;
 mod merging;
 mod operations;

@@ -53,7 +53,9 @@ impl World {
     fn remembered(&self) -> (usize, usize) {
         let length = |field| self.redis(&["HSTRLEN", "KEY", field]).parse::<usize>().unwrap();
         let older = length("older").saturating_sub("~1795478349478 ".len());
-        ((length("h") - 9) / 8, older / 8)
+        // The last one's id stands there whole.
+        let before = format!("h{} ", self.version()).len() + 8;
+        ((length("h") - before) / 8, older / 8)
     }
 
     fn version(&self) -> u64 {

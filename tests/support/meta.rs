@@ -1,6 +1,8 @@
 //! What a session's hash in Redis says of it, for tests that look behind the store or meddle with it.
 #![allow(dead_code, unreachable_pub, reason = "each test crate takes some of it")]
 
+use std::collections::BTreeMap;
+
 /// Places in the field `m`; first stands what tells it from the others.
 pub const EPOCH: usize = 1;
 pub const DEADLINE: usize = 2;
@@ -56,20 +58,44 @@ pub fn with_user(meta: &str, new: &str) -> String {
     format!("{words} {} {} {new}{method}{device}", new.len(), method.len())
 }
 
-/// An application's key as its hash holds it: the version at which it changed, its name, JSON.
-pub fn field(version: u8, name: &str, json: &str) -> String {
-    let length = char::from(u8::try_from(name.len()).unwrap());
-    format!("\0\0\0\0\0{}{length}{name}{json}", char::from(version))
+/// What begins the field `p`.
+pub const PACKED: &str = "p";
+
+/// A small value as the field `p` holds it: the version at which it changed, its name, JSON.
+pub fn small(version: u8, name: &str, json: &str) -> String {
+    laid_out(version, name, u8::try_from(json.len()).unwrap(), json)
 }
 
-/// Its JSON.
-pub fn value<'a>(field: &'a [u8], name: &str) -> &'a str {
-    std::str::from_utf8(&field[7 + name.len()..]).unwrap()
+/// A value as a field of its own holds it.
+pub fn own(version: u8, name: &str, json: &str) -> String {
+    laid_out(version, name, 0, json)
 }
 
-/// The second halves of the last events' ids, of the field `h`; and the first half of the very last one's.
-pub fn recent(heads: &[u8]) -> (&[u8], &[u8]) {
-    assert_eq!(heads[0], b'h');
-    let (first, recent) = heads[1..].split_at(8);
-    (recent, first)
+fn laid_out(version: u8, name: &str, length: u8, json: &str) -> String {
+    let of_name = u8::try_from(name.len()).unwrap();
+    format!("\0\0\0\0\0{}{}{}{name}{json}", char::from(version), char::from(of_name), char::from(length))
+}
+
+/// The version and the JSON of each value in the field `p`.
+pub fn values(packed: &[u8]) -> BTreeMap<String, (u64, String)> {
+    let (mark, mut rest) = packed.split_at(1);
+    assert_eq!(mark, PACKED.as_bytes());
+    let mut values = BTreeMap::new();
+    while let [version @ .., _, _] = rest.get(..8).unwrap_or_default() {
+        let version = version.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+        let (name, value) = (usize::from(rest[6]), usize::from(rest[7]));
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        values.insert(text(&rest[8..8 + name]), (version, text(&rest[8 + name..8 + name + value])));
+        rest = &rest[8 + name + value..];
+    }
+    assert!(rest.is_empty());
+    values
+}
+
+/// Of the field `h`: the version, the last event's id, and how many events it remembers.
+pub fn heads(heads: &[u8]) -> (u64, [u8; 16], usize) {
+    let space = heads.iter().position(|byte| *byte == b' ').unwrap();
+    let version = std::str::from_utf8(heads[..space].strip_prefix(b"h").unwrap()).unwrap();
+    let rest = &heads[space + 1..];
+    (version.parse().unwrap(), *rest.first_chunk().unwrap(), (rest.len() - 8) / 8)
 }

@@ -6,16 +6,18 @@ use redis::{Script, Value};
 
 use super::{
     RedisStore,
+    arguments::changes,
     call::Call,
-    codec::{Values, changes, ended, number},
+    codec::{Values, ended, lead, number},
     index::{Index, Retries, place},
+    layout::{self, After, Elsewhere, Packed},
 };
 use crate::{
     audit::Payload,
     clock::{Timestamp, millis},
     error::{Error, ErrorKind, Result},
     id::{Address, SessionRef},
-    record::{Ended, FieldName, Version, Write, merge},
+    record::{Base, Ended, FieldName, Version, Write, merge},
     store::{Commit, Committed, Create, Created, End, Finished, Generation, Policy},
 };
 
@@ -24,6 +26,7 @@ static CREATE: LazyLock<Script> = LazyLock::new(|| {
         include_str!("scripts/tell.lua"),
         include_str!("scripts/due.lua"),
         include_str!("scripts/meta.lua"),
+        include_str!("scripts/recent.lua"),
         include_str!("scripts/index.lua"),
         include_str!("scripts/create.lua")
     ))
@@ -31,9 +34,11 @@ static CREATE: LazyLock<Script> = LazyLock::new(|| {
 static COMMIT: LazyLock<Script> = LazyLock::new(|| {
     Script::new(concat!(
         include_str!("scripts/tell.lua"),
+        include_str!("scripts/recent.lua"),
+        include_str!("scripts/commit.lua"),
         include_str!("scripts/due.lua"),
         include_str!("scripts/meta.lua"),
-        include_str!("scripts/commit.lua")
+        include_str!("scripts/merge.lua")
     ))
 });
 static GRACE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/grace.lua")));
@@ -107,8 +112,12 @@ async fn begin(
     if let Some(sign_in) = sign_in {
         index.enter(store, create, sign_in, began, &mut script);
     }
-    for (_, name, value) in changes(&create.delta) {
-        script.arg(name).arg(value);
+    let values = create.delta.changes.iter().filter_map(|(name, change)| match &change.write {
+        Write::Set(value) => Some((name, value, Version::new(1), change.secret)),
+        Write::Remove | Write::Apply(_) => None,
+    });
+    for (name, field) in layout::fields(values) {
+        script.arg(name).arg(field);
     }
     let mut answer = Answer::of(store.connection.script(&script).await?)?;
     match answer.word().as_slice() {
@@ -124,7 +133,12 @@ async fn begin(
 pub(super) async fn commit(store: &RedisStore, commit: &Commit) -> Result<Committed> {
     let at = commit.at;
     let script = question(store, commit);
-    let mut answer = Answer::of(store.connection.call(&script).await?)?;
+    let answer = store.connection.call(&script).await?;
+    if let Value::Int(at) = answer {
+        let at = Timestamp::from_millis(u64::try_from(at).map_err(|_| strange())?);
+        return Ok(Committed::Committed { version: commit.base.version.next(), at, merged: None });
+    }
+    let mut answer = Answer::of(answer)?;
     let here = commit.renewal.as_ref().map_or(at, |renewal| renewal.to);
     match answer.word().as_slice() {
         b"committed" => {
@@ -211,11 +225,18 @@ fn question(store: &RedisStore, commit: &Commit) -> Call<'static> {
         Write::Remove | Write::Apply(_) => name.as_str().len() + 32,
     });
     let (args, bytes) = (18 + 3 * changed.len(), 128 + entry.len() + event.len() + changed.sum::<usize>());
-    let mut script = Call::new(&COMMIT, &names, args, bytes);
+    let version = commit.base.version.next();
+    let foreseen = foreseen(commit);
+    let (after, elsewhere) = match &foreseen {
+        None => ([].as_slice(), [].as_slice()),
+        Some((After::Stays, elsewhere)) => (b"k".as_slice(), elsewhere.as_slice()),
+        Some((After::Becomes(packed), elsewhere)) => (packed.as_slice(), elsewhere.as_slice()),
+    };
+    let mut script = Call::new(&COMMIT, &names, args, bytes + after.len());
     script
-        .arg(commit.event.as_bytes())
-        .arg(commit.base.version.get())
-        .arg(commit.base.head.as_bytes())
+        .arg(lead(commit.base, b""))
+        .arg(lead(Base { version, head: commit.event }, b""))
+        .arg(version.get())
         .arg(
             commit
                 .is_activity()
@@ -231,7 +252,10 @@ fn question(store: &RedisStore, commit: &Commit) -> Call<'static> {
         .arg(event)
         .arg(limit)
         .arg(u8::from(commit.delta.clear))
-        .arg(reference);
+        .arg(reference)
+        .arg(after)
+        .arg(commit.image.epoch())
+        .arg(commit.image.deadline().as_millis());
     if let Some(renewal) = &commit.renewal {
         let anew = renewal.anew.as_ref();
         script
@@ -244,10 +268,19 @@ fn question(store: &RedisStore, commit: &Commit) -> Call<'static> {
             .arg(place(&keys.hash(&renewal.to.reference), &renewal.to.reference))
             .arg(place(&hash, &at.reference));
     }
-    for (mode, name, value) in changes(&commit.delta) {
+    for (mode, name, value) in changes(&commit.delta, version, elsewhere) {
         script.arg(mode).arg(name).arg(value);
     }
     script
+}
+
+/// What the commit makes of the session if that is still as it was loaded, so that the script need not work it out.
+fn foreseen(commit: &Commit) -> Option<(After, Vec<Elsewhere>)> {
+    if commit.renewal.is_some() || commit.delta.clear || commit.delta.has_operations() {
+        return None;
+    }
+    let packed = Packed::of_field(commit.image.values(commit.base)?.clone())?;
+    Some(packed.with(&commit.delta, commit.base.version.next(), commit.image.is_whole()))
 }
 
 /// See the script.

@@ -4,17 +4,12 @@ use std::{collections::BTreeMap, time::Duration};
 
 use redis::Value;
 
+use super::layout::{self, Packed, SECRET};
 use crate::{
     clock::Timestamp,
     id::{Address, EventId, SessionHandle, SessionRef},
-    record::{
-        Authentication, Base, Change, Delta, EndReason, Ended, Field, FieldName, Json, Operation, Record,
-        Version, Write,
-    },
+    record::{Authentication, Base, EndReason, Ended, Field, FieldName, Image, Record, Version},
 };
-
-/// The highest bit of a field's first six bytes; the rest is its version.
-const SECRET: u8 = 0x80;
 
 /// What becomes of a session is remembered in a hash, as Redis sends it: name, value, name, value …
 pub(super) struct Remembered(Vec<Value>);
@@ -73,14 +68,14 @@ impl Values {
 
     /// The whole session. `None` if it is none of this schema's.
     pub(super) fn into_session(self, address: Address, now: Timestamp, ttl: Duration) -> Option<Session> {
-        let Sorted { version, head, meta, fields } = self.sort();
-        let meta = meta?;
+        let Sorted { base, meta, packed, whole, fields } = self.sort();
+        let (base, meta, packed) = (base?, meta?, packed?);
         let meta = Meta::parse(meta.get(2..)?)?;
         let deadline = meta.deadline;
         let record = Box::new(Record {
             address,
             superseded: false,
-            base: Base { version: Version::new(version?), head: head? },
+            base,
             created_at: meta.created_at,
             deadline,
             loaded_at: now,
@@ -92,19 +87,26 @@ impl Values {
             device: meta.device.map(str::to_owned),
             handle: meta.handle,
             fields,
+            image: Image::new(base, meta.epoch, deadline, packed.as_bytes().clone(), whole),
         });
         let predecessor = meta.predecessor.map(|(at, from)| (at, from.to_owned()));
         Some(Session { record, epoch: meta.epoch, predecessor })
     }
 
     fn sort(self) -> Sorted {
-        let mut sorted = Sorted::default();
-        let mut fields = Vec::with_capacity(self.0.len());
+        let mut sorted = Sorted { whole: true, ..Sorted::default() };
+        let mut fields = Vec::new();
         for value in self.0.into_iter().filter_map(bytes) {
             match Part::of(&value) {
-                Some(Part::Field) => fields.extend(named(value)),
-                Some(Part::Version(text)) => sorted.version = number(text),
-                Some(Part::Heads(heads)) => sorted.head = Heads::parse(heads).map(|heads| heads.last),
+                Some(Part::Field) => {
+                    sorted.whole = false;
+                    fields.extend(layout::own(value));
+                }
+                Some(Part::Packed) => {
+                    sorted.packed = Packed::of_field(value);
+                    fields.extend(sorted.packed.iter().flat_map(Packed::read));
+                }
+                Some(Part::Heads(heads)) => sorted.base = Heads::parse(heads).map(|heads| heads.base),
                 Some(Part::Meta) => sorted.meta = Some(value),
                 None => {}
             }
@@ -114,7 +116,7 @@ impl Values {
         sorted
     }
 
-    /// The second halves of all events that are remembered, of `older` and `h`.
+    /// The second halves of all events that are remembered, of `older` and `h`, the oldest first.
     #[cfg(feature = "audit")]
     pub(super) fn recent(&self) -> Vec<u8> {
         let (mut older, mut newer) = ([].as_slice(), [].as_slice());
@@ -130,25 +132,30 @@ impl Values {
                 _ => {}
             }
         }
-        [older, newer].concat()
+        let (older, newer) = (older.as_chunks::<8>().0, newer.as_chunks::<8>().0);
+        older.iter().rev().chain(newer.iter().rev()).flatten().copied().collect()
     }
 }
 
 /// A session's values, told apart.
 #[derive(Default)]
 struct Sorted {
-    version: Option<u64>,
-    head: Option<EventId>,
+    base: Option<Base>,
     /// The field `m`.
     meta: Option<Vec<u8>>,
+    /// The field `p`.
+    packed: Option<Packed>,
+    /// Whether there are no other values.
+    whole: bool,
+    /// All values.
     fields: BTreeMap<FieldName, Field>,
 }
 
 /// What a value of a session's hash is.
 enum Part<'a> {
-    Version(&'a [u8]),
     Heads(&'a [u8]),
     Meta,
+    Packed,
     Field,
 }
 
@@ -156,9 +163,9 @@ impl<'a> Part<'a> {
     /// By its first byte. `None` for what only scripts read, or nobody knows.
     fn of(value: &'a [u8]) -> Option<Self> {
         match value {
-            [b'0'..=b'9', ..] => Some(Self::Version(value)),
             [b'h', rest @ ..] => Some(Self::Heads(rest)),
             [b'm', b' ', ..] => Some(Self::Meta),
+            [b'p', ..] => Some(Self::Packed),
             // A version never grows so large that it begins with anything else.
             [first, ..] if first & !SECRET < b' ' => Some(Self::Field),
             _ => None,
@@ -168,8 +175,8 @@ impl<'a> Part<'a> {
 
 /// The field `h`, without its first byte.
 pub(super) struct Heads<'a> {
-    pub(super) last: EventId,
-    /// Tails of the last events, this one's included.
+    pub(super) base: Base,
+    /// Second halves of the last events, this one's included, the youngest first.
     #[cfg_attr(not(feature = "audit"), expect(dead_code, reason = "for `inspect`"))]
     pub(super) recent: &'a [u8],
 }
@@ -181,15 +188,32 @@ impl<'a> Heads<'a> {
         field.strip_prefix(b"h").and_then(Self::parse)
     }
 
-    pub(super) fn parse(text: &'a [u8]) -> Option<Self> {
-        let (first, recent) = text.split_first_chunk::<8>()?;
-        let last = recent.last_chunk::<8>()?;
-        let mut id = [0; 16];
-        let (front, back) = id.split_at_mut(8);
-        front.copy_from_slice(first);
-        back.copy_from_slice(last);
-        Some(Self { last: EventId::from_bytes(id), recent })
+    fn parse(text: &'a [u8]) -> Option<Self> {
+        let space = text.iter().position(|byte| *byte == b' ')?;
+        let (version, rest) = text.split_at_checked(space)?;
+        let rest = rest.get(1..)?;
+        let head = EventId::from_bytes(*rest.first_chunk::<16>()?);
+        let base = Base { version: Version::new(number(version)?), head };
+        Some(Self { base, recent: rest.get(8..)? })
     }
+
+    /// The field, of a session with these last events: their second halves, the oldest first and this one's included.
+    #[cfg(feature = "audit")]
+    pub(super) fn field(base: Base, recent: &[u8]) -> Vec<u8> {
+        let mut field = lead(base, b"h");
+        field.extend(recent.as_chunks::<8>().0.iter().rev().skip(1).flatten());
+        field
+    }
+}
+
+/// A state as the scripts take it: version, space, event id; behind `before`.
+pub(super) fn lead(base: Base, before: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(before.len() + 16 + 1 + 16);
+    text.extend_from_slice(before);
+    text.extend_from_slice(base.version.to_string().as_bytes());
+    text.push(b' ');
+    text.extend_from_slice(base.head.as_bytes());
+    text
 }
 
 /// The field `m`, see `scripts/meta.lua`, without its first word.
@@ -281,62 +305,6 @@ fn bytes(value: Value) -> Option<Vec<u8>> {
     }
 }
 
-/// A key and its value: six bytes of version, one of how long the name is, the name, JSON. The value stays in the
-/// memory in which it came.
-fn named(field: Vec<u8>) -> Option<(FieldName, Field)> {
-    const START: usize = 7;
-    let ([a, b, c, d, e, f, length], rest) = field.split_first_chunk::<START>()?;
-    let version = Version::new(u64::from_be_bytes([0, 0, a & !SECRET, *b, *c, *d, *e, *f]));
-    let secret = a & SECRET != 0;
-    let length = usize::from(*length);
-    let name = FieldName::new(std::str::from_utf8(rest.get(..length)?).ok()?).ok()?;
-    // What is no text was not written by us. It stays a value that nobody can decode, under its key.
-    let value = Json::behind(START + length, field).unwrap_or_else(|| Json::from_text("\u{fffd}"));
-    Some((name, Field { version, secret, value }))
-}
-
-/// A delta as the scripts take it: mode, name, flag and value. Several operations on one key follow one
-/// another.
-pub(super) fn changes(delta: &Delta) -> impl Iterator<Item = (&'static str, &str, Vec<u8>)> {
-    delta.changes.iter().flat_map(|(name, change)| {
-        let (writes, operations) = match &change.write {
-            Write::Apply(operations) => (None, operations.as_slice()),
-            write => (Some(write), [].as_slice()),
-        };
-        let write = writes.map(|write| written(write, change));
-        let operations = operations.iter().map(|operation| operated(operation, change.secret));
-        write.into_iter().chain(operations).map(|(mode, value)| (mode, name.as_str(), value))
-    })
-}
-
-fn written(write: &Write, change: &Change) -> (&'static str, Vec<u8>) {
-    match (write, change.watched) {
-        (Write::Set(value), None) => ("s", flagged(value.as_str(), change.secret)),
-        (Write::Set(value), Some(true)) => ("S", flagged(value.as_str(), change.secret)),
-        (Write::Set(value), Some(false)) => ("T", flagged(value.as_str(), change.secret)),
-        (_, None) => ("d", Vec::new()),
-        (_, Some(true)) => ("D", Vec::new()),
-        (_, Some(false)) => ("E", Vec::new()),
-    }
-}
-
-fn operated(operation: &Operation, secret: bool) -> (&'static str, Vec<u8>) {
-    match operation {
-        Operation::Increment(by) => ("+", flagged(&by.to_string(), secret)),
-        Operation::Max(other) => (">", flagged(&other.to_string(), secret)),
-        Operation::Push { element, cap } => ("p", flagged(&format!("{cap}:{}", element.as_str()), secret)),
-        Operation::Add(element) => ("a", flagged(element.as_str(), secret)),
-        Operation::Discard(element) => ("r", flagged(element.as_str(), secret)),
-    }
-}
-
-fn flagged(value: &str, secret: bool) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(1 + value.len());
-    bytes.push(if secret { SECRET } else { 0 });
-    bytes.extend_from_slice(value.as_bytes());
-    bytes
-}
-
 #[cfg(all(test, feature = "audit"))]
 mod tests {
     use super::*;
@@ -344,8 +312,8 @@ mod tests {
     #[test]
     fn what_is_remembered_is_put_together_in_order() {
         let value = |parts: &[&[u8]]| Value::BulkString(parts.concat());
-        let newer = value(&[b"h", b"the half", b"tail six", b"tail sev"]);
-        let older = value(&[b"~1795478349478 ", b" tail 1 ", b"~tail  2"]);
+        let newer = value(&[b"h34 ", b"the half", b"tail sev", b"tail six"]);
+        let older = value(&[b"~1795478349478 ", b"~tail  2", b" tail 1 "]);
         let recent = |values: &[&Value]| Values(values.iter().copied().cloned().collect()).recent();
         assert_eq!(recent(&[&newer]), b"tail sixtail sev");
         for both in [[&newer, &older], [&older, &newer]] {

@@ -6,7 +6,7 @@ use redis::Value;
 
 use super::{
     RedisStore,
-    codec::{Aftermath, Heads, Remembered, Values, number},
+    codec::{Aftermath, Heads, Remembered, Values},
 };
 use crate::{
     clock::Timestamp,
@@ -82,11 +82,9 @@ impl RedisStore {
 
     /// Version and last event of the session under this key.
     pub(crate) async fn head_of(&self, key: &str) -> Result<Option<(u64, EventId)>> {
-        type Fields = (Option<Vec<u8>>, Option<Vec<u8>>);
-        let (version, heads): Fields =
-            self.connection.query(redis::cmd("HMGET").arg(key).arg("v").arg("h")).await?;
-        let head = heads.as_deref().and_then(Heads::of_field).map(|heads| heads.last);
-        Ok(version.and_then(|version| number(&version)).zip(head))
+        let heads: Option<Vec<u8>> = self.connection.query(redis::cmd("HGET").arg(key).arg("h")).await?;
+        let base = heads.as_deref().and_then(Heads::of_field).map(|heads| heads.base);
+        Ok(base.map(|base| (base.version.get(), base.head)))
     }
 }
 

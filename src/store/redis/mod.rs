@@ -23,19 +23,25 @@
 //!
 //! A session's fields:
 //!
-//! * `v`, its version.
-//! * `h`, an `h`, the first 8 bytes of the last event's id, and then the last 8 bytes of each of the last 1 to 16, in
-//!   their order; `older`, where there were more, a `~`, a time and those of before: 32 at least and all of the last ten
-//!   seconds, up to 256.
+//! * `h`, an `h`, its version, a space, the id of the last event, and then the last 8 bytes of each of up to 15 before it,
+//!   the youngest first; `older`, where there were more, a `~`, a time and those of before: 32 at least and all of the
+//!   last ten seconds, up to 256.
 //! * `m`, an `m` and words with a space between each two, `-` for what is not known: epoch, deadline, created (ms), idle
 //!   class, authenticated at (ms), handle, renewed at (ms), the hash in its key before that, how many bytes the user and
 //!   the method have; then user, method and device, one behind the other.
-//! * `.name` for each key: six bytes of the version at which it changed (the first bit: secret), one byte of how long
-//!   the name is, the name, and the value as JSON. `.:pending` is ours: who passed the first of two factors, in a session
-//!   of nobody's whose token has the class for that.
+//! * `p`, a `p` and then all keys whose value is small, 128 bytes of JSON at most: six bytes of the version at which it
+//!   changed (the first bit: secret), one byte of how long the name is, one of how long the value is, the name, and the
+//!   value as JSON. `:pending` is ours: who passed the first of two factors, in a session of nobody's whose token has
+//!   the class for that.
+//! * `.name` for each other key, the same with 0 for how long the value is.
 //!
-//! Each value tells by its first byte what it is, so that a load asks for the values alone and not for the names of the
-//! fields: of what a load costs beside the round trip, more than half was one value or name more to parse.
+//! Each value of the hash tells by its first byte what it is, so that a load asks for the values alone and not for the
+//! names of the fields. What a load costs beside the round trip is the number of these values, not their bytes: a session
+//! of eight small values with a field each took twice as much of the client as one with all of them in `p`, and 1,555
+//! bytes of Redis' memory. A large value has a field of its own so that a change of another one leaves it alone.
+//!
+//! Who loaded a session and commits gives back what `p` was ([`Image`](crate::record::Image)), so that it sends what `p`
+//! shall be if nobody was faster, and the script only has to see that nobody was. Otherwise it takes `p` apart.
 //!
 //! # What it asks
 //!
@@ -74,6 +80,7 @@
 //! * `hash-max-listpack-value 1024` makes a session of 8 values of 64 bytes 1,066 bytes instead of 1,556, all keys included.
 //! * Reads go to masters only.
 
+mod arguments;
 mod bell;
 mod builder;
 mod call;
@@ -85,6 +92,7 @@ mod index;
 #[cfg(feature = "audit")]
 mod inspect;
 mod keys;
+mod layout;
 mod load;
 #[cfg(feature = "audit")]
 mod masters;

@@ -7,8 +7,10 @@ use redis::{Script, Value};
 use super::{
     RedisStore,
     change::strange,
+    codec::Heads,
     epoch,
     index::{Told, place},
+    layout,
     trail::Trail,
 };
 use crate::{
@@ -16,7 +18,7 @@ use crate::{
     clock::{Timestamp, millis},
     error::{Error, ErrorKind, Result},
     id::{Address, EventId, SessionHandle, SessionRef, Shard},
-    record::{Authentication, EndReason, Field, FieldName, Version},
+    record::{Authentication, Base, EndReason, Field, FieldName, Version},
 };
 
 static RESTORE: LazyLock<Script> = LazyLock::new(|| {
@@ -118,12 +120,13 @@ impl RedisStore {
             script.key(keys.session(at.shard, &keys.hash(former)));
         }
         let authentication = restore.authentication;
+        let base = Base { version: restore.version, head: restore.event };
         script
             .arg(restore.event.as_bytes())
             .arg(restore.predecessor.as_bytes())
             .arg(self.trail.entry(restore.payload.clone()))
             .arg(restore.version.get())
-            .arg(&restore.recent)
+            .arg(Heads::field(base, &restore.recent))
             .arg(restore.created_at.as_millis())
             .arg(restore.deadline.as_millis())
             .arg(at.class.index())
@@ -148,12 +151,10 @@ impl RedisStore {
                 .arg(serde_json::to_string(&told).unwrap_or_default())
                 .arg(restore.last_at.as_millis());
         }
-        for (name, field) in restore.fields {
-            let [_, _, version @ ..] = field.version.get().to_be_bytes();
-            let mut value = Vec::with_capacity(version.len() + field.value.as_str().len());
-            value.extend_from_slice(&version);
-            value.extend_from_slice(field.value.as_str().as_bytes());
-            script.arg(name.as_str()).arg(value);
+        let values =
+            restore.fields.iter().map(|(name, field)| (name, &field.value, field.version, field.secret));
+        for (name, field) in layout::fields(values) {
+            script.arg(name).arg(field);
         }
         answer(&self.connection.script(&script).await?)
     }

@@ -7,9 +7,10 @@
 -- ARGV  1 event id (16 bytes)
 -- Answers  1 it is there   0 it is not: a failover has lost it
 local tail = string.sub(ARGV[1], 9)
--- See meta.lua.
+-- See meta.lua and recent.lua.
+local recent = string.match(redis.call('HGET', KEYS[1], 'h') or '', '^h%d+ ........(.*)$')
 local older = string.match(redis.call('HGET', KEYS[1], 'older') or '', '^~%d+ (.*)$')
-local recent = (older or '') .. string.sub(redis.call('HGET', KEYS[1], 'h') or '', 10)
+recent = (recent or '') .. (older or '')
 local there = redis.call('HGET', KEYS[2], 'by') == ARGV[1]
 for i = 1, #recent, 8 do
   there = there or string.sub(recent, i, i + 7) == tail

@@ -12,7 +12,7 @@
 --         14 how many sessions the user may have, or ''   15 who gives way: oldest, unused, nobody
 --         16 the index' revision as it was read, or ''    17 how long to remember an eviction, ms
 --         18 how many members were read, and for each three: handle, event id of its end, what is told of it
---       then for each key: its name, its flag ('\0', or '\128' for a secret) and value in one string
+--       then for each of the application's fields its name and itself, see meta.lua
 -- Answers
 --       {'created', ms}          it exists; also when this event made it before and the reply was lost
 --       {'taken'}                something lives or lived here; nothing is changed
@@ -28,10 +28,13 @@ local first = 11
 if signs_in then first = 19 + 3 * ARGV[18] end
 
 if redis.call('EXISTS', session) == 1 then
-  local was = redis.call('HMGET', session, 'v', 'h', 'm')
-  local recent = was[2] and recent_of(session, was[2])
-  if recent and tonumber(was[1]) * 8 == #recent and string.sub(recent, 1, 8) == tail then
-    return {'created', meta_of(was[3]).created}
+  local was = redis.call('HMGET', session, 'h', 'm')
+  if was[1] then
+    local version, _, recent = head_of(was[1])
+    recent = recent_of(session, recent)
+    if version * 8 == #recent and string.sub(recent, -8) == tail then
+      return {'created', meta_of(was[2]).created}
+    end
   end
   return {'taken'}
 end
@@ -86,13 +89,7 @@ local begun = {
   auth_at = signs_in and at, method = signs_in and ARGV[6] or '', handle = listed and ARGV[11],
   device = ARGV[7],
 }
-local fields = {'v', '1', 'h', 'h' .. event, 'm', meta(begun)}
-for i = first, #ARGV, 2 do
-  local name, flagged = ARGV[i], ARGV[i + 1]
-  fields[#fields + 1] = '.' .. name
-  fields[#fields + 1] = string.sub(flagged, 1, 1) .. '\0\0\0\0\1' .. named(name) .. string.sub(flagged, 2)
-end
-redis.call('HSET', session, unpack(fields))
+redis.call('HSET', session, 'h', 'h1 ' .. event, 'm', meta(begun), unpack(ARGV, first))
 redis.call('PEXPIRE', session, ARGV[2])
 redis.call('ZADD', due, string.format('%.0f', now + math.min(ARGV[2], ARGV[3])),
   due_name(ARGV[10], deadline, listed and ARGV[11], ARGV[5]))

@@ -14,7 +14,7 @@
 local session, aftermath, remains = KEYS[1], KEYS[2], KEYS[5]
 local keep = ARGV[5] == '1'
 
-local was = redis.call('HMGET', session, 'v', 'h', 'm')
+local was = redis.call('HMGET', session, 'h', 'm')
 if not was[1] then
   local x = redis.call('HMGET', aftermath, 'kind', 'to', 'reason', 'at', 'device', 'by')
   if x[1] == 'moved' then return {'moved', x[2]} end
@@ -23,7 +23,8 @@ if not was[1] then
   end
   return {'gone', x[3] or 'unknown', x[4] or '', x[5] or ''}
 end
-local known = meta_of(was[3])
+local known = meta_of(was[2])
+local version, head = head_of(was[1])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local at = string.format('%.0f', now)
@@ -35,7 +36,7 @@ if keep and now >= tonumber(known.deadline) then
 end
 local fields = keep and redis.call('HVALS', session)
 
-tell(KEYS[3], KEYS[4], string.format('%.0f', was[1] + 1), head_of(was[2]), apart(ARGV[3]))
+tell(KEYS[3], KEYS[4], string.format('%.0f', version + 1), head, apart(ARGV[3]))
 redis.call('HSET', aftermath, 'kind', 'ended', 'reason', ARGV[2], 'at', at, 'by', ARGV[1])
 if known.device ~= '' then redis.call('HSET', aftermath, 'device', known.device) end
 redis.call('PEXPIRE', aftermath, ARGV[4])

@@ -55,10 +55,11 @@ end
 
 -- What its end needs to know of a session; nothing where there is none.
 local function end_of(session)
-  local was = redis.call('HMGET', session, 'v', 'h', 'm')
+  local was = redis.call('HMGET', session, 'h', 'm')
   if not was[1] then return nil end
-  local known = meta_of(was[3])
-  known.version, known.head = string.format('%.0f', was[1] + 1), head_of(was[2])
+  local known, version = meta_of(was[2]), nil
+  version, known.head = head_of(was[1])
+  known.version = string.format('%.0f', version + 1)
   return known
 end
 

@@ -1,37 +1,42 @@
 -- What a session's hash holds; see the module's documentation. Each further field costs a load more than its bytes
--- do: it is found, sent, received and allocated. Half of that are names, and a load asks for values alone: each tells
--- by its first byte what it is, and one of the application's holds its name.
+-- do: it is found, sent, received and allocated. So a load asks for the values alone, each of which tells by its first
+-- byte what it is, and what is small stands together in one.
 --
--- `v` is the version. `h` is an 'h', the first half of the last event's id, then the second half of each recent one's,
--- the last at the end; those of before are in `older`, behind a '~', the time when it was last added to, and a space:
--- every byte of a string that Lua makes is hashed, and each commit makes `h` anew. `m` is an 'm' and ten words, '-' for
--- what is not known, and then user, method and device as they are.
+-- `h` is an 'h', the version, a space, the last event's id, then the second half of each earlier one's that is
+-- remembered, the youngest first; those of before are in `older` (see recent.lua): every byte of a string that Lua makes
+-- is hashed, and each commit makes `h` anew. `m` is an 'm' and ten words,
+-- '-' for what is not known, and then user, method and device as they are. `p` is a 'p' and all values that are small,
+-- one behind the other; '.name' is one that is not. Both have, for each value: the version at which it changed in six
+-- bytes, the highest bit marking a secret; the length of its name, and its own, or 0 where it is not small, in a byte
+-- each; its name; its JSON.
+local SMALL = 128
 
--- The last event's id, of `h`.
+-- The version, the last event's id, and the second halves of all that `h` remembers.
 local function head_of(h)
-  return string.sub(h, 2, 9) .. string.sub(h, -8)
+  local space = string.find(h, ' ', 2, true) or 0
+  return tonumber(string.sub(h, 2, space - 1)) or 0, string.sub(h, space + 1, space + 16), string.sub(h, space + 9)
 end
 
--- When `older` was last added to, and what it holds.
-local function older_of(session)
-  local at, tails = string.match(redis.call('HGET', session, 'older') or '', '^~(%d+) (.*)$')
-  return tonumber(at or '0'), tails or ''
+-- A value of the application's as it is laid out; `stamp` is its version.
+local function laid_out(stamp, name, value)
+  return stamp .. string.char(#name, #value <= SMALL and #value or 0) .. name .. value
 end
 
--- The second halves of all that are remembered.
-local function recent_of(session, h)
-  local _, older = older_of(session)
-  return older .. string.sub(h, 10)
-end
-
--- What stands in front of the value of the application's key `name`, behind the six bytes of its version.
-local function named(name)
-  return string.char(#name) .. name
-end
-
--- The value of the application's key `name`, of its field.
+-- The value of the key `name`, of that.
 local function value_of(field, name)
-  return string.sub(field, 8 + #name)
+  return string.sub(field, 9 + #name)
+end
+
+-- `p`, taken apart: each value as it is laid out, and which of them is whose.
+local function unpacked(p)
+  local values, places, at = {}, {}, 2
+  while p and at <= #p do
+    local name, value = string.byte(p, at + 6, at + 7)
+    values[#values + 1] = string.sub(p, at, at + 7 + name + value)
+    places[string.sub(p, at + 8, at + 7 + name)] = #values
+    at = at + 8 + name + value
+  end
+  return values, places
 end
 
 -- `m`, taken apart. Numbers stay text.

@@ -6,7 +6,7 @@
 --       then the keys under which the session lived before its renewals
 -- ARGV  1 event id (16 bytes)      2 the last event that the trail has (16 bytes)
 --       3 what is told, see tell.lua
---       4 version that this makes  5 tails of the last events, this one's included (8 bytes each)
+--       4 version that this makes  5 `h`, see meta.lua
 --       6 created, ms              7 deadline, ms             8 idle class
 --       9 user, or ''             10 authenticated at, ms     11 authentication method, or ''
 --      12 idle timeout, ms        13 counted from, ms, or '' for now
@@ -15,7 +15,7 @@
 --      16 device, or ''   17 hash in the session's key, space, ref
 --       where somebody is signed in: 18 handle, never used before
 --         19 JSON of what the list tells   20 when its last event was, ms
---       then for each key: its name, and its version in six bytes and value in one string
+--       then for each of the application's fields its name and itself, see meta.lua
 -- Answers
 --       {'restored', ms}   it exists; also when this event made it before and the reply was lost
 --       {'alive'}          a session is there, here or under a former key
@@ -29,7 +29,7 @@ local index = signed_in and KEYS[7]
 local head = redis.call('HGET', session, 'h')
 local now = clock()
 local at = string.format('%.0f', now)
-if head and head_of(head) == event then return {'restored', at} end
+if head and select(2, head_of(head)) == event then return {'restored', at} end
 if head or redis.call('EXISTS', session) == 1 then return {'alive'} end
 if redis.call('EXISTS', KEYS[2]) == 1 then return {'ended'} end
 for i = signed_in and 8 or 7, #KEYS do
@@ -55,13 +55,7 @@ local known = {
   auth_at = signed_in and ARGV[10], method = signed_in and ARGV[11] or '', handle = signed_in and ARGV[18],
   device = ARGV[16],
 }
-local fields = {'v', ARGV[4], 'h', 'h' .. string.sub(event, 1, 8) .. ARGV[5], 'm', meta(known)}
-for i = signed_in and 21 or 18, #ARGV, 2 do
-  local name, stamped = ARGV[i], ARGV[i + 1]
-  fields[#fields + 1] = '.' .. name
-  fields[#fields + 1] = string.sub(stamped, 1, 6) .. named(name) .. string.sub(stamped, 7)
-end
-redis.call('HSET', session, unpack(fields))
+redis.call('HSET', session, 'h', ARGV[5], 'm', meta(known), unpack(ARGV, signed_in and 21 or 18))
 redis.call('PEXPIRE', session, string.format('%.0f', left))
 redis.call('ZADD', KEYS[6], string.format('%.0f', math.min(now + left, tonumber(ARGV[7]))),
   due_name(ARGV[17], ARGV[7], signed_in and ARGV[18], ARGV[9]))

@@ -103,10 +103,13 @@ impl Backend {
         let Any::Redis(_) = self.store.store() else { return false };
         let keys = self.keys("*:s:*");
         assert_eq!(keys.len(), 1, "{keys:?}");
-        // A version, how long the name is, the name, and no JSON.
+        // A version, how long the name is and that it is no small value, the name, and no JSON.
         let name = field.trim_start_matches('.');
-        let value = format!("\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}{}{name}garbage", char::from(name.len() as u8));
+        let length = char::from(name.len() as u8);
+        let value = format!("\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}{length}\0{name}garbage");
         server().command(&["HSET", &keys[0], field, &value]).unwrap();
+        // Where it stood before.
+        server().command(&["HSET", &keys[0], "p", "p"]).unwrap();
         true
     }
 
