@@ -158,6 +158,8 @@ impl Lane {
 
     /// How many bytes the exchange of this case has, each way.
     async fn measure(&mut self, case: Case) -> [usize; 2] {
+        // The first time, Redis may not know a script yet, and says so.
+        let _ = self.case(case, None).await;
         let (mut client, _) = self.case(case, None).await;
         let lengths = self.proxy.counted()[case.exchange - 1];
         assert_eq!(client.get("/").await.status, StatusCode::OK);

@@ -18,14 +18,17 @@ const CREATE: &str = concat!(
     include_str!("../../src/store/redis/scripts/tell.lua"),
     include_str!("../../src/store/redis/scripts/due.lua"),
     include_str!("../../src/store/redis/scripts/meta.lua"),
+    include_str!("../../src/store/redis/scripts/recent.lua"),
     include_str!("../../src/store/redis/scripts/index.lua"),
     include_str!("../../src/store/redis/scripts/create.lua")
 );
 const COMMIT: &str = concat!(
     include_str!("../../src/store/redis/scripts/tell.lua"),
+    include_str!("../../src/store/redis/scripts/recent.lua"),
+    include_str!("../../src/store/redis/scripts/commit.lua"),
     include_str!("../../src/store/redis/scripts/due.lua"),
     include_str!("../../src/store/redis/scripts/meta.lua"),
-    include_str!("../../src/store/redis/scripts/commit.lua")
+    include_str!("../../src/store/redis/scripts/merge.lua")
 );
 const END: &str = concat!(
     "#!lua flags=allow-oom\n",
@@ -46,7 +49,7 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a repeat is not recognised",
         source: COMMIT,
-        find: "local place = place_of(recent, tail)",
+        find: "local place = place_of(events, tail)",
         replace: "local place = nil",
         breaks: I4Trail,
     },
@@ -54,21 +57,42 @@ pub const MUTANTS: &[Mutant] = &[
         name: "a commit brings an ended session back",
         source: COMMIT,
         find: "return {'gone', x[3] or 'unknown', x[4] or '', x[5] or ''}",
-        replace: "redis.call('HSET', session, 'v', ARGV[2], 'h', 'h' .. ARGV[3], 'm', 'm 0 9999999999999 0 0 - - - - 0 0 ') \
-                  was = redis.call('HMGET', session, 'v', 'h', 'm')",
+        replace: "was = {'h' .. base, 'm 0 9999999999999 0 0 - - - - 0 0 '} heads = was[1] \
+                  redis.call('HSET', session, 'h', heads, 'm', was[2], 'p', 'p')",
         breaks: I1EndIsFinal,
     },
     Mutant {
         name: "a commit counts by two",
         source: COMMIT,
-        find: "local version = current + 1",
-        replace: "local version = current + 2",
+        find: "local version = last + 1",
+        replace: "local version = last + 2",
         breaks: I2Versions,
+    },
+    Mutant {
+        name: "a commit at once counts by two",
+        source: COMMIT,
+        find: "'h' .. ARGV[2] .. recent",
+        replace: "'h' .. string.format('%.0f', ARGV[3] + 1) .. string.sub(ARGV[2], #ARGV[3] + 1) .. recent",
+        breaks: I2Versions,
+    },
+    Mutant {
+        name: "any session is taken for the one that was loaded",
+        source: COMMIT,
+        find: "local current = heads and string.sub(heads, 2, #base + 1) == base",
+        replace: "local current = heads",
+        breaks: I3NoLostWrite,
     },
     Mutant {
         name: "a commit leaves no entry",
         source: COMMIT,
         find: "tell(KEYS[4], KEYS[5], counted, head, entry, ARGV[7], unpack(told or {}))",
+        replace: "",
+        breaks: I4Trail,
+    },
+    Mutant {
+        name: "a commit at once leaves no entry",
+        source: COMMIT,
+        find: "tell(KEYS[4], KEYS[5], ARGV[3], string.sub(base, -16), entry, ARGV[7])",
         replace: "",
         breaks: I4Trail,
     },
@@ -82,7 +106,7 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "an end leaves no entry",
         source: END,
-        find: "tell(KEYS[3], KEYS[4], string.format('%.0f', was[1] + 1), head_of(was[2]), apart(ARGV[3]))",
+        find: "tell(KEYS[3], KEYS[4], string.format('%.0f', version + 1), head, apart(ARGV[3]))",
         replace: "",
         breaks: I4Trail,
     },
@@ -110,8 +134,15 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a commit does not restart the idle time",
         source: COMMIT,
-        find: "redis.call('PEXPIRE', session, ARGV[4])",
-        replace: "",
+        find: "if ARGV[4] ~= '' then redis.call('PEXPIRE', session, ARGV[4]) end\nif",
+        replace: "if",
+        breaks: I7Lifetime,
+    },
+    Mutant {
+        name: "a commit at once does not restart the idle time",
+        source: COMMIT,
+        find: "if ARGV[4] ~= '' then redis.call('PEXPIRE', session, ARGV[4]) end\n  return",
+        replace: "return",
         breaks: I7Lifetime,
     },
     Mutant {
@@ -129,11 +160,18 @@ pub const MUTANTS: &[Mutant] = &[
         breaks: I7Lifetime,
     },
     Mutant {
+        name: "a commit at once ignores the deadline",
+        source: COMMIT,
+        find: "and now < tonumber(ARGV[13]) then",
+        replace: "then",
+        breaks: I7Lifetime,
+    },
+    Mutant {
         name: "a user is signed in to the session that is there",
         source: COMMIT,
-        find: "'v', counted}, {}, nil, nil",
-        replace: "'v', counted, 'm', (string.gsub(was[3], ' 0 0 (.*)$', ' 7 0 mallory%1'))}, \
-                  {}, nil, nil",
+        find: "set[#set + 1] = 'h' .. counted .. ' ' .. event .. recent",
+        replace: "set[#set + 1] = 'h' .. counted .. ' ' .. event .. recent set[#set + 1] = 'm' \
+                  set[#set + 1] = (string.gsub(was[2], ' 0 0 (.*)$', ' 7 0 mallory%1'))",
         breaks: I8Rotation,
     },
 ];

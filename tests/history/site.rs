@@ -127,11 +127,43 @@ impl Site {
         let soon = self.meddle("PEXPIRE", &[&key, "60000"]);
         self.visit(&browser, Act::Set("a"), Some(soon)).await;
         self.measure("a commit restarts the idle time", &browser, 60_000);
+        let soon = self.meddle("PEXPIRE", &[&key, "60000"]);
+        let (history, app, visitor) = (self.history.clone(), self.apps[1].clone(), browser.clone());
+        let after_another = within(move || {
+            let (history, app, visitor) = (history.clone(), app.clone(), visitor.clone());
+            let soon = Arc::clone(&soon);
+            async move {
+                drop(history.visit(&app, &visitor, visitor.cookie(), Act::Set("b"), None).await);
+                soon().await;
+            }
+        });
+        self.visit(&browser, Act::Set("a"), Some(after_another)).await;
+        self.measure("a commit that follows another restarts the idle time", &browser, 60_000);
         self.command("PEXPIRE", &[&key, "60000"]);
         self.visit(&browser, Act::Look, None).await;
         self.measure("a load restarts the idle time", &browser, 60_000);
 
         let late = self.meddle("EVAL", &set_deadline(&key, "1000")[1..]);
+        self.end_under_way(&browser, late).await;
+        // And one that was loaded with the deadline that passes.
+        let browser = Browser::default();
+        self.visit(&browser, Act::Set("a"), None).await;
+        let deadline = (now(&self.redis) + 400).to_string();
+        self.command("EVAL", &set_deadline(&self.key(&browser), &deadline)[1..]);
+        let client = self.redis.clone();
+        let late = within(move || {
+            let (client, deadline) = (client.clone(), deadline.parse().unwrap());
+            async move {
+                while now(&client) < deadline {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            }
+        });
+        self.end_under_way(&browser, late).await;
+    }
+
+    /// A request that writes, and during which the session's time is up by `late`; and two that come later.
+    async fn end_under_way(&mut self, browser: &Browser, late: Meanwhile) {
         let at = self.history.clock.clone();
         let moment = Arc::new(std::sync::OnceLock::new());
         let noted = Arc::clone(&moment);
@@ -143,10 +175,10 @@ impl Site {
             }
         });
         let token = browser.cookie().unwrap();
-        self.visit(&browser, Act::Set("a"), Some(late)).await;
+        self.visit(browser, Act::Set("a"), Some(late)).await;
         self.overdue.push((reference(&token), *moment.get().unwrap()));
         for act in [Act::Look, Act::Set("a")] {
-            self.history.visit(&self.apps[1], &browser, Some(token.clone()), act, None).await;
+            self.history.visit(&self.apps[1], browser, Some(token.clone()), act, None).await;
         }
     }
 
@@ -218,6 +250,13 @@ impl Site {
         }
         trail
     }
+}
+
+/// Redis' clock, in milliseconds.
+fn now(client: &redis::Client) -> u64 {
+    let (seconds, micros): (u64, u64) =
+        redis::cmd("TIME").query(&mut client.get_connection().unwrap()).unwrap();
+    seconds * 1000 + micros / 1000
 }
 
 fn within<F: Future<Output = ()> + Send + 'static>(run: impl Fn() -> F + Send + Sync + 'static) -> Meanwhile {
