@@ -23,6 +23,10 @@ impl ResponseHeaders for Headers<'_> {
         }
     }
 
+    fn append_known(&mut self, name: &'static str, line: &'static str) {
+        self.0.append(HeaderName::from_static(name), HeaderValue::from_static(line));
+    }
+
     fn append_secret(&mut self, name: &'static str, line: &str) {
         if let Ok(mut line) = HeaderValue::from_str(line) {
             line.set_sensitive(true);

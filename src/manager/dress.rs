@@ -1,5 +1,7 @@
 //! What a session has to say in a response's headers: its cookie, and what caches must know.
 
+use std::borrow::Cow;
+
 use super::{
     Ending, Manager,
     caching::{CacheHeaders, cache_headers},
@@ -15,6 +17,12 @@ pub trait ResponseHeaders {
 
     /// Adds a line. It is a secret if it is a cookie.
     fn append(&mut self, name: &'static str, line: &str);
+
+    /// Adds a line that is known beforehand, and is neither a cookie nor a secret. Without an implementation of its own
+    /// it is added as any other.
+    fn append_known(&mut self, name: &'static str, line: &'static str) {
+        self.append(name, line);
+    }
 
     /// Adds a line that is a secret whatever its name: its `Debug` must not show it. Without an
     /// implementation of its own it is added as any other.
@@ -59,10 +67,12 @@ impl Manager {
                     "a response with a session token was meant to be stored by caches; it says no-store now"
                 );
             }
-            headers.append(CACHE_CONTROL, line);
+            headers.append_known(CACHE_CONTROL, line);
         }
-        if let Some(line) = vary {
-            headers.append(VARY, &line);
+        match vary {
+            Some(Cow::Borrowed(line)) => headers.append_known(VARY, line),
+            Some(Cow::Owned(line)) => headers.append(VARY, &line),
+            None => {}
         }
     }
 }

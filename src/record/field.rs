@@ -23,7 +23,7 @@ impl FieldName {
     /// [`ErrorKind::InvalidKey`] for a name that is empty, too long, or holds control characters: it
     /// appears in logs and in the trail, where a line break would forge a line.
     pub fn new(name: &str) -> Result<Self, Error> {
-        if name.is_empty() || name.len() > Self::MAX || name.chars().any(char::is_control) {
+        if name.is_empty() || name.len() > Self::MAX || has_controls(name) {
             return Err(Error::msg(
                 ErrorKind::InvalidKey,
                 format!(
@@ -57,6 +57,15 @@ impl fmt::Display for FieldName {
 impl fmt::Debug for FieldName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+fn has_controls(name: &str) -> bool {
+    // Nearly always: every key of every session that is loaded comes by here.
+    if name.is_ascii() {
+        name.bytes().any(|byte| byte.is_ascii_control())
+    } else {
+        name.chars().any(char::is_control)
     }
 }
 

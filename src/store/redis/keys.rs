@@ -1,6 +1,6 @@
 //! The names of all keys.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -152,9 +152,7 @@ impl Keys {
 
     fn key(&self, shard: Shard, kind: &str, hash: &str) -> String {
         let prefix = self.prefixes.get(usize::from(shard.index())).map_or("", String::as_str);
-        let mut key = String::with_capacity(prefix.len() + kind.len() + hash.len());
-        let _ = write!(key, "{prefix}{kind}{hash}");
-        key
+        [prefix, kind, hash].concat()
     }
 }
 
