@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use cloakroom::{
     audit::RequestContext,
     id::{Address, EventId, IdleClass, SessionRef, ShardCount},
-    record::{Base, Change, Delta, FieldName, Json, Write},
+    record::{Base, Change, Delta, FieldName, Image, Json, Write},
     store::{
         Commit, Committed, Create, Created, Loaded, Policy, RedisStore, SessionStore as _, Touch,
         redis::RedisStoreBuilder,
@@ -149,9 +149,9 @@ fn delta<K: AsRef<str>>(values: impl IntoIterator<Item = (K, String)>) -> Delta 
     Delta { clear: false, changes: changes.collect() }
 }
 
-pub(crate) async fn load(store: &RedisStore, at: Address, touch: Touch) -> Base {
+pub(crate) async fn load(store: &RedisStore, at: Address, touch: Touch) -> (Base, Image) {
     match store.load(at, touch, IDLE).await.unwrap() {
-        Loaded::Found(record) => record.base,
+        Loaded::Found(record) => (record.base, record.image),
         other => panic!("{other:?}"),
     }
 }
@@ -161,6 +161,7 @@ pub(crate) async fn load(store: &RedisStore, at: Address, touch: Touch) -> Base 
 pub(crate) struct Commits {
     at: Address,
     base: Base,
+    image: Image,
     context: Arc<RequestContext>,
 }
 
@@ -172,7 +173,8 @@ impl Commits {
         context.ip = Some([203, 0, 113, 7].into());
         let agent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
         context.user_agent = Some(agent.to_owned());
-        Self { at, base: load(store, at, Touch::Refresh).await, context: Arc::new(context) }
+        let (base, image) = load(store, at, Touch::Refresh).await;
+        Self { at, base, image, context: Arc::new(context) }
     }
 
     /// The next one: one small value, which the request had read before.
@@ -181,7 +183,7 @@ impl Commits {
             at: self.at,
             event: EventId::new(),
             base: self.base,
-            image: Default::default(),
+            image: self.image.clone(),
             delta: delta([("counter", self.base.version.to_string())]),
             policy: Policy::Merge,
             idle: IDLE,
@@ -195,7 +197,14 @@ impl Commits {
     pub(crate) async fn run(&mut self, store: &RedisStore) {
         let commit = self.next();
         match store.commit(&commit).await.unwrap() {
-            Committed::Committed { version, .. } => self.base = Base { version, head: commit.event },
+            Committed::Committed { version, .. } => {
+                // What a request would have loaded next: the one key that changes is written anew each time.
+                let bytes = self.image.values(self.base).unwrap().clone();
+                let (epoch, deadline, whole) =
+                    (self.image.epoch(), self.image.deadline(), self.image.is_whole());
+                self.base = Base { version, head: commit.event };
+                self.image = Image::new(self.base, epoch, deadline, bytes, whole);
+            }
             other => panic!("{other:?}"),
         }
     }
