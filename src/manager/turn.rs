@@ -12,11 +12,14 @@ use crate::{
     store::SessionStore,
 };
 
-/// A store and its configuration: what an adapter holds.
+/// A store and its configuration: what an adapter holds. Clones share them; there is one for each request.
 #[derive(Clone, Debug)]
-pub struct Manager {
+pub struct Manager(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
     engine: Arc<Engine>,
-    config: Arc<SessionConfig>,
+    config: SessionConfig,
     /// Of requests that no trail tells of.
     no_context: Arc<RequestContext>,
 }
@@ -75,28 +78,28 @@ impl Manager {
     /// Sessions in `store`.
     pub fn new(store: impl SessionStore, config: SessionConfig) -> Self {
         let engine = Arc::new(Engine::new(store, config.settings.clone()));
-        Self { engine, config: Arc::new(config), no_context: Arc::default() }
+        Self(Arc::new(Shared { engine, config, no_context: Arc::default() }))
     }
 
     /// The name of the cookie.
     pub fn cookie_name(&self) -> &str {
-        self.config.cookie.name()
+        self.0.config.cookie.name()
     }
 
     /// Whether the adapter sets `Vary` and `Cache-Control`.
     pub fn sets_cache_headers(&self) -> bool {
-        self.config.cache_headers
+        self.0.config.cache_headers
     }
 
     /// The header that may hold a request's token, in lower case, if any may. The adapter gives its lines
     /// to [`begin_with`](Self::begin_with), and marks them as secret before the handler can log them.
     pub fn token_header(&self) -> Option<&'static str> {
-        self.config.transport.header().map(HeaderConfig::name)
+        self.0.config.transport.header().map(HeaderConfig::name)
     }
 
     /// What responses depend on, as `Vary` names it.
     pub(super) fn varies_by(&self) -> [Option<&'static str>; 2] {
-        self.config.transport.varies_by()
+        self.0.config.transport.varies_by()
     }
 
     /// Reads a request's head, without the header that may hold its token.
@@ -110,26 +113,26 @@ impl Manager {
         head: RequestHead<'a, C>,
         tokens: impl IntoIterator<Item = &'a [u8]>,
     ) -> Opening {
-        if self.config.cookie.is_loopback_only() && !head.host.is_some_and(is_loopback) {
+        if self.0.config.cookie.is_loopback_only() && !head.host.is_some_and(is_loopback) {
             tracing::error!(
                 "a request for another host than localhost, with the cookie for local development"
             );
             return Opening::Refused(Refusal::InsecureHost);
         }
-        let context = match self.engine.store.audits() {
+        let context = match self.0.engine.store.audits() {
             true => Arc::new(head.context()),
             false if head.client_ip.is_some() || head.user_agent.is_some() => Arc::new(head.origin()),
-            false => Arc::clone(&self.no_context),
+            false => Arc::clone(&self.0.no_context),
         };
-        let touch = self.config.touch.of(head.method, head.path);
+        let touch = self.0.config.touch.of(head.method, head.path);
         let Some((presented, carrier)) = self.carried(head.cookies, tokens) else {
             tracing::warn!("a request with a session cookie and a session token in a header");
             return Opening::Refused(Refusal::TwoTokens);
         };
         let presented = self.accepted(presented, carrier);
-        let session = Session::new(Arc::clone(&self.engine), presented, carrier, touch, context);
+        let session = Session::new(Arc::clone(&self.0.engine), presented, carrier, touch, context);
         match presented {
-            Some(_) if self.config.load == Load::Eager => Opening::Load(session),
+            Some(_) if self.0.config.load == Load::Eager => Opening::Load(session),
             _ => Opening::Ready(session),
         }
     }
@@ -140,8 +143,8 @@ impl Manager {
         cookies: impl Iterator<Item = &'a [u8]>,
         tokens: impl IntoIterator<Item = &'a [u8]>,
     ) -> Option<(Presented, Carrier)> {
-        let cookie = || read(self.config.cookie.name(), cookies);
-        match &self.config.transport {
+        let cookie = || read(self.0.config.cookie.name(), cookies);
+        match &self.0.config.transport {
             Transport::Cookie => Some((cookie(), Carrier::Cookie)),
             Transport::Header(config) => Some((header::read(config, tokens), Carrier::Header)),
             Transport::CookieOrHeader(config) => match (cookie(), header::read(config, tokens)) {
@@ -154,7 +157,7 @@ impl Manager {
 
     fn accepted(&self, presented: Presented, carrier: Carrier) -> Option<Address> {
         match presented {
-            Presented::Token(token) if self.engine.store.shards().contains(token.shard()) => {
+            Presented::Token(token) if self.0.engine.store.shards().contains(token.shard()) => {
                 Some(token.address())
             }
             Presented::Nothing => None,
@@ -176,7 +179,7 @@ impl Manager {
     /// The answer to a load that failed.
     pub fn load_failed(&self, error: crate::error::Error) -> Refusal {
         tracing::error!(error = &error as &dyn std::error::Error, "a session could not be loaded");
-        Refusal::from_error(error, self.config.retry_after)
+        Refusal::from_error(error, self.0.config.retry_after)
     }
 
     /// Whether [`finish`](Self::finish) has anything to wait for, given the response's status.
@@ -198,7 +201,7 @@ impl Manager {
             Ok(Outcome::Rejected) => Some(Refusal::Rejected),
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "a session could not be committed");
-                Some(Refusal::from_error(error, self.config.retry_after))
+                Some(Refusal::from_error(error, self.0.config.retry_after))
             }
         };
         self.close(session, refusal)
@@ -208,7 +211,7 @@ impl Manager {
     pub fn close(&self, session: &Session, refusal: Option<Refusal>) -> Ending {
         let (cookie, accessed) = session.close();
         let mut ending = Ending { refusal, set_cookie: None, token_header: None, accessed };
-        let header = self.config.transport.header().filter(|_| session.carrier() == Carrier::Header);
+        let header = self.0.config.transport.header().filter(|_| session.carrier() == Carrier::Header);
         match (cookie, header) {
             (CookieAction::Keep, _) => {}
             (CookieAction::Issue(token, _), Some(header)) => {
@@ -218,10 +221,10 @@ impl Manager {
                 ending.token_header = Some((header.response_name(), String::new()));
             }
             (CookieAction::Issue(token, remaining), None) => {
-                ending.set_cookie = Some(self.config.cookie.issue(&token, remaining));
+                ending.set_cookie = Some(self.0.config.cookie.issue(&token, remaining));
             }
             (CookieAction::Remove, None) => {
-                ending.set_cookie = Some(self.config.cookie.remove().to_owned());
+                ending.set_cookie = Some(self.0.config.cookie.remove().to_owned());
             }
         }
         ending
@@ -229,6 +232,6 @@ impl Manager {
 
     /// Whether a handler that answers `status` has done its work.
     fn counts(&self, status: u16) -> bool {
-        status < 500 || self.config.commit_on_server_error
+        status < 500 || self.0.config.commit_on_server_error
     }
 }

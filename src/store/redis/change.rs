@@ -236,13 +236,12 @@ fn question(store: &RedisStore, commit: &Commit) -> Call<'static> {
     script
         .arg(lead(commit.base, b""))
         .arg(lead(Base { version, head: commit.event }, b""))
-        .arg(version.get())
-        .arg(
-            commit
-                .is_activity()
-                .then(|| millis(commit.idle))
-                .map_or_else(String::new, |idle| idle.to_string()),
-        )
+        .arg(version.get());
+    match commit.is_activity() {
+        true => script.arg(millis(commit.idle)),
+        false => script.arg(""),
+    };
+    script
         .arg(match commit.policy {
             Policy::Merge => "merge",
             Policy::Strict => "strict",

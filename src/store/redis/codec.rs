@@ -1,6 +1,6 @@
 //! Between Redis' replies and records.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, io::Write as _, time::Duration};
 
 use redis::Value;
 
@@ -210,8 +210,8 @@ impl<'a> Heads<'a> {
 pub(super) fn lead(base: Base, before: &[u8]) -> Vec<u8> {
     let mut text = Vec::with_capacity(before.len() + 16 + 1 + 16);
     text.extend_from_slice(before);
-    text.extend_from_slice(base.version.to_string().as_bytes());
-    text.push(b' ');
+    // Into memory: it takes everything.
+    let _ = write!(text, "{} ", base.version);
     text.extend_from_slice(base.head.as_bytes());
     text
 }
