@@ -50,7 +50,7 @@ impl EventId {
         Self(Uuid::from_bytes(bytes))
     }
 
-    /// The sixteen bytes, as the session's `head` field holds them.
+    /// The sixteen bytes, as a session's hash in Redis holds them.
     pub fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()
     }

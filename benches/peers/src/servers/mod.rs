@@ -14,6 +14,7 @@ mod bare;
 mod ours_actix;
 mod ours_axum;
 mod raw;
+mod raw_cas;
 mod tower_sessions;
 mod wire;
 
@@ -24,6 +25,7 @@ pub async fn serve(name: &str, redis: &str) {
     match name {
         "bare" => bare::serve().await,
         "raw" => raw::serve(redis).await,
+        "raw-cas" => raw_cas::serve(redis).await,
         "ours-axum" => ours_axum::serve(redis, false).await,
         "ours-axum-audit" => ours_axum::serve(redis, true).await,
         "ours-actix" => ours_actix::serve(redis).await,
@@ -36,9 +38,13 @@ pub async fn serve(name: &str, redis: &str) {
 }
 
 /// What is told of each in the table.
-pub const NAMES: [(&str, &str); 10] = [
+pub const NAMES: [(&str, &str); 11] = [
     ("bare", "axum without any session"),
     ("raw", "axum, hand-written: GET, or GET and SET, on one multiplexed connection"),
+    (
+        "raw-cas",
+        "the same, but it refreshes the timeout, and compares a version in a script before it replaces the whole",
+    ),
     ("ours-axum", "cloakroom on axum"),
     ("ours-axum-audit", "cloakroom on axum, with the audit trail"),
     ("ours-actix", "cloakroom on actix-web"),

@@ -15,10 +15,17 @@ use serde::{Deserialize, Serialize};
 use super::{FILLING, HOUR, filling, next, wire};
 
 #[derive(Serialize, Deserialize)]
-struct Visitor {
-    value: u64,
-    count: u64,
+pub(super) struct Visitor {
+    pub(super) value: u64,
+    pub(super) count: u64,
     rest: BTreeMap<String, String>,
+}
+
+impl Visitor {
+    pub(super) fn new() -> Self {
+        let rest = FILLING.iter().map(|key| ((*key).to_owned(), filling())).collect();
+        Self { value: 0, count: 0, rest }
+    }
 }
 
 pub async fn serve(redis: &str) {
@@ -37,9 +44,8 @@ pub async fn serve(redis: &str) {
 async fn begin(
     State(mut redis): State<MultiplexedConnection>,
 ) -> ([(&'static str, String); 1], &'static str) {
-    let rest = FILLING.iter().map(|key| ((*key).to_owned(), filling())).collect();
     let key = format!("raw-{}-{}", std::process::id(), next());
-    save(&mut redis, &key, &Visitor { value: 0, count: 0, rest }).await;
+    save(&mut redis, &key, &Visitor::new()).await;
     ([("set-cookie", format!("id={key}"))], "0")
 }
 
@@ -65,7 +71,7 @@ async fn count(State(mut redis): State<MultiplexedConnection>, headers: HeaderMa
     load(&mut redis, key(&headers)).await.count.to_string()
 }
 
-fn key(headers: &HeaderMap) -> &str {
+pub(super) fn key(headers: &HeaderMap) -> &str {
     headers.get(header::COOKIE).unwrap().to_str().unwrap().strip_prefix("id=").unwrap()
 }
 
