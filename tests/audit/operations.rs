@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 use cloakroom::{
     audit::RequestContext,
     id::{Address, EventId, IdleClass, SessionRef, ShardCount},
-    record::{Base, Change, Delta, FieldName, Json, Operation, Version, Write},
-    store::{Commit, Create, Created, Policy, SessionStore as _, Touch},
+    record::{Base, Change, Delta, FieldName, Image, Json, Operation, Version, Write},
+    store::{Commit, Create, Created, Loaded, Policy, SessionStore as _, Touch},
 };
 
 use crate::site::shared;
@@ -21,6 +21,16 @@ fn change(write: Write, secret: bool) -> Change {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_trail_holds_the_value_that_an_operation_came_to() {
+    are_told(false).await;
+}
+
+/// Also where the client worked them out, because nobody was faster.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_trail_holds_the_value_that_an_operation_came_to_when_they_are_foreseen() {
+    are_told(true).await;
+}
+
+async fn are_told(foreseen: bool) {
     let site = shared(1).await;
     let shard = ShardCount::new(1).unwrap().iter().next().unwrap();
     let at = Address { reference: SessionRef::from_bytes([7; 32]), shard, class: IdleClass::default() };
@@ -50,11 +60,12 @@ async fn the_trail_holds_the_value_that_an_operation_came_to() {
         (name(odd), change(Write::Apply(vec![Operation::Add(Json::from_text("{\"x\":[]}"))]), false)),
         (name("plain"), change(Write::Set(Json::from_text("true")), false)),
     ];
+    let Loaded::Found(record) = site.store.load(at, Touch::Refresh, hour).await.unwrap() else { panic!() };
     let commit = Commit {
         at,
         event: EventId::new(),
         base: Base { version: Version::new(1), head: created },
-        image: Default::default(),
+        image: if foreseen { record.image } else { Image::default() },
         delta: Delta { clear: false, changes: changes.into() },
         policy: Policy::Merge,
         idle: hour,

@@ -92,7 +92,7 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a commit at once leaves no entry",
         source: COMMIT,
-        find: "tell(KEYS[4], KEYS[5], ARGV[3], string.sub(base, -16), entry, ARGV[7])",
+        find: "tell(KEYS[4], KEYS[5], ARGV[3], string.sub(base, -16), entry, ARGV[7], unpack(ARGV, 15, first - 1))",
         replace: "",
         breaks: I4Trail,
     },

@@ -25,7 +25,18 @@ fn json(bytes: usize) -> String {
 }
 
 /// What a change of a key is: of how many bytes, or a removal, or an operation; read before or not; secret or not.
-type Wish = (Option<usize>, bool, bool, bool);
+type Wish = (Option<usize>, bool, bool, Option<usize>);
+
+fn operation(nth: usize) -> Operation {
+    let element = || Json::from_text(["7", "{\"a\":[1,\"],\"]}"][nth % 2]);
+    match nth % 6 {
+        0 => Operation::Increment(3),
+        1 => Operation::Max(40),
+        2 | 3 => Operation::Push { element: element(), cap: 40 },
+        4 => Operation::Add(element()),
+        _ => Operation::Discard(element()),
+    }
+}
 
 fn wishes() -> impl Strategy<Value = Vec<(bool, BTreeMap<usize, Wish>)>> {
     let bytes = prop_oneof![
@@ -36,19 +47,22 @@ fn wishes() -> impl Strategy<Value = Vec<(bool, BTreeMap<usize, Wish>)>> {
         Just(255_usize),
         Just(9000_usize)
     ];
-    let wish = (option::weighted(0.8, bytes), any::<bool>(), any::<bool>(), prop::bool::weighted(0.1));
+    let wish =
+        (option::weighted(0.8, bytes), any::<bool>(), any::<bool>(), option::weighted(0.4, 0..12_usize));
     vec((prop::bool::weighted(0.1), btree_map(0..6_usize, wish, 0..4)), 1..12)
 }
 
 fn delta(clear: bool, wishes: &BTreeMap<usize, Wish>, now: &Record) -> Delta {
-    let changes = wishes.iter().map(|(key, (bytes, watched, secret, operation))| {
+    let changes = wishes.iter().map(|(key, (bytes, watched, secret, wished))| {
         let name = name(&format!("key-{key}"));
         let write = match bytes {
-            _ if *operation => Write::Apply(vec![Operation::Push { element: Json::from_text("7"), cap: 40 }]),
+            _ if wished.is_some() => {
+                Write::Apply(wished.iter().flat_map(|nth| [*nth, nth / 2]).map(operation).collect())
+            }
             Some(bytes) => Write::Set(Json::from_text(json(*bytes))),
             None => Write::Remove,
         };
-        let watched = (*watched && !*operation).then(|| now.fields.contains_key(&name));
+        let watched = (*watched && wished.is_none()).then(|| now.fields.contains_key(&name));
         (name, Change { write, watched, secret: *secret })
     });
     Delta { clear, changes: changes.collect() }
@@ -69,7 +83,8 @@ fn both_ways_lead_to_the_same() {
                 server.command(&["FLUSHALL"]).unwrap();
                 let mut records = Vec::new();
                 for way in &ways {
-                    records.push(way.create(&[("key-0", "[1]"), ("key-1", &json(500))]).await.1);
+                    records
+                        .push(way.create(&[("key-0", "[1]"), ("key-1", &json(500)), ("key-2", "5")]).await.1);
                 }
                 for (clear, wishes) in wishes {
                     for ((way, backend), now) in ways.iter().enumerate().zip(&mut records) {

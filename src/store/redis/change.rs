@@ -9,8 +9,9 @@ use super::{
     arguments::changes,
     call::Call,
     codec::{Values, ended, lead, number},
+    foreseen::foreseen,
     index::{Index, Retries, place},
-    layout::{self, After, Elsewhere, Packed},
+    layout::{self, After},
 };
 use crate::{
     audit::Payload,
@@ -227,11 +228,13 @@ fn question(store: &RedisStore, commit: &Commit) -> Call<'static> {
     let (args, bytes) = (18 + 3 * changed.len(), 128 + entry.len() + event.len() + changed.sum::<usize>());
     let version = commit.base.version.next();
     let foreseen = foreseen(commit);
-    let (after, elsewhere) = match &foreseen {
-        None => ([].as_slice(), [].as_slice()),
-        Some((After::Stays, elsewhere)) => (b"k".as_slice(), elsewhere.as_slice()),
-        Some((After::Becomes(packed), elsewhere)) => (packed.as_slice(), elsewhere.as_slice()),
+    let after = match foreseen.as_ref().map(|foreseen| &foreseen.after) {
+        None => [].as_slice(),
+        Some(After::Stays) => b"k".as_slice(),
+        Some(After::Becomes(packed)) => packed.as_slice(),
     };
+    let (elsewhere, told) =
+        foreseen.as_ref().map(|foreseen| (&*foreseen.elsewhere, &*foreseen.told)).unwrap_or_default();
     let mut script = Call::new(&COMMIT, &names, args, bytes + after.len());
     script
         .arg(lead(commit.base, b""))
@@ -255,6 +258,12 @@ fn question(store: &RedisStore, commit: &Commit) -> Call<'static> {
         .arg(after)
         .arg(commit.image.epoch())
         .arg(commit.image.deadline().as_millis());
+    // The trail tells no values where it has names only.
+    let told = if store.trail.tells_values() { told } else { &[] };
+    script.arg(told.len());
+    for (name, value) in told {
+        script.arg(format!(".{name}")).arg(value.as_str());
+    }
     if let Some(renewal) = &commit.renewal {
         let anew = renewal.anew.as_ref();
         script
@@ -271,15 +280,6 @@ fn question(store: &RedisStore, commit: &Commit) -> Call<'static> {
         script.arg(mode).arg(name).arg(value);
     }
     script
-}
-
-/// What the commit makes of the session if that is still as it was loaded, so that the script need not work it out.
-fn foreseen(commit: &Commit) -> Option<(After, Vec<Elsewhere>)> {
-    if commit.renewal.is_some() || commit.delta.clear || commit.delta.has_operations() {
-        return None;
-    }
-    let packed = Packed::of_field(commit.image.values(commit.base)?.clone())?;
-    Some(packed.with(&commit.delta, commit.base.version.next(), commit.image.is_whole()))
 }
 
 /// See the script.

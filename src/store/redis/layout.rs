@@ -101,6 +101,17 @@ impl Packed {
         self.parts().filter_map(|part| part.read(&self.0))
     }
 
+    /// The value of this key, if it stands here.
+    pub(super) fn get(&self, name: &FieldName) -> Option<Json> {
+        let part = self.parts().find(|part| part.name == name.as_str().as_bytes())?;
+        part.read(&self.0).map(|(_, field)| field.value)
+    }
+
+    /// Whether such a value stands here.
+    pub(super) fn takes(value: &Json) -> bool {
+        is_small(value)
+    }
+
     fn parts(&self) -> impl Iterator<Item = Part<'_>> {
         let mut at = 1;
         std::iter::from_fn(move || {

@@ -41,7 +41,8 @@
 //! bytes of Redis' memory. A large value has a field of its own so that a change of another one leaves it alone.
 //!
 //! Who loaded a session and commits gives back what `p` was ([`Image`](crate::record::Image)), so that it sends what `p`
-//! shall be if nobody was faster, and the script only has to see that nobody was. Otherwise it takes `p` apart.
+//! shall be if nobody was faster, and what operations come to then; the script only has to see that nobody was. Otherwise
+//! it takes `p` apart.
 //!
 //! # What it asks
 //!
@@ -88,6 +89,7 @@ mod change;
 mod codec;
 mod connection;
 mod epoch;
+mod foreseen;
 mod index;
 #[cfg(feature = "audit")]
 mod inspect;

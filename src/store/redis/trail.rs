@@ -35,6 +35,11 @@ impl Trail {
         }
     }
 
+    /// Whether an entry holds values, beside the names of their keys.
+    pub(super) fn tells_values(&self) -> bool {
+        self.on && matches!(self.detail, AuditDetail::Values)
+    }
+
     /// How much may wait before a change is left out or refused, as `scripts/commit.lua` takes it.
     pub(super) fn limit(&self, shards: ShardCount) -> String {
         let then = match self.overflow {

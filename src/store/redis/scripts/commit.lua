@@ -14,10 +14,11 @@
 --       9 '1' removes every key first     10 the new ref (32 bytes) of a renewal, or ''
 --       11 what `p` is then (see meta.lua), if the session is as it was loaded; 'k': as it is; '': work it out
 --       12, 13 the epoch and the deadline of that session, where 11 is not ''
---       of a renewal only: 14 its grace, ms   15 hash in the session's key   16 how long to remember, ms
---         17 the absolute lifetime, ms, that a sign-in anew starts again, or ''
---         18 the user who signed in anew     19 by which method, or ''
---         20 the hash in the new key, space, the new ref as text   21 the same of the key that it leaves
+--       14 how many results of operations the entry is told then, and for each two: its name as a field has it, JSON
+--       of a renewal only, which has none of these: 15 its grace, ms   16 hash in the session's key
+--         17 how long to remember, ms   18 the absolute lifetime, ms, that a sign-in anew starts again, or ''
+--         19 the user who signed in anew     20 by which method, or ''
+--         21 the hash in the new key, space, the new ref as text   22 the same of the key that it leaves
 --       an entry that begins with {"names_only":true is told no results of operations
 --       then for each change three: mode, name, and the value as it is laid out ('' to remove; of an operation: flag,
 --       argument)
@@ -49,7 +50,8 @@ local known = 'm ' .. ARGV[12] .. ' ' .. ARGV[13] .. ' '
 if current and ARGV[11] ~= '' and not full and string.sub(was[2], 1, #known) == known
   and (redis.call('GET', KEYS[3]) or '0') == ARGV[12] and now < tonumber(ARGV[13]) then
   -- The audit entry is the first write: a script that fails here has changed nothing.
-  tell(KEYS[4], KEYS[5], ARGV[3], string.sub(base, -16), entry, ARGV[7])
+  local first = 15 + 2 * ARGV[14]
+  tell(KEYS[4], KEYS[5], ARGV[3], string.sub(base, -16), entry, ARGV[7], unpack(ARGV, 15, first - 1))
   local set = {}
   local recent = remembered(session, string.sub(heads, #base - 6), now, set)
   set[#set + 1] = 'h'
@@ -59,7 +61,7 @@ if current and ARGV[11] ~= '' and not full and string.sub(was[2], 1, #known) == 
     set[#set + 1] = ARGV[11]
   end
   local remove
-  for i = 14, #ARGV, 3 do
+  for i = first, #ARGV, 3 do
     local where = string.byte(ARGV[i], 2)
     if where == 111 then
       set[#set + 1] = '.' .. ARGV[i + 1]

@@ -2,7 +2,7 @@
 -- that, due.lua and meta.lua.
 local event, tail, policy = string.sub(ARGV[2], -16), string.sub(ARGV[2], -8), ARGV[5]
 local renewal = ARGV[10] ~= ''
-local FIRST = renewal and 22 or 14
+local FIRST = renewal and 23 or 15 + 2 * ARGV[14]
 
 -- The place of an event in `recent`, counted from 1, or nil.
 local function place_of(recent, wanted)
@@ -226,7 +226,7 @@ if clear then
   end
 end
 if renewal and redis.call('EXISTS', KEYS[6]) == 1 then return {'taken'} end
-local anew = renewal and ARGV[17] ~= ''
+local anew = renewal and ARGV[18] ~= ''
 local before = renewal and meta_of(was[2])
 local handle = renewal and before.handle
 local listed = KEYS[8] and handle and redis.call('HMGET', KEYS[8], handle, 'rev')
@@ -255,12 +255,12 @@ set[#set + 1] = 'h' .. counted .. ' ' .. event .. recent
 local at = renewal and string.format('%.0f', now)
 local after = renewal and meta_of(was[2])
 if anew then
-  after.deadline, after.user, after.method = string.format('%.0f', now + ARGV[17]), ARGV[18], ARGV[19]
+  after.deadline, after.user, after.method = string.format('%.0f', now + ARGV[18]), ARGV[19], ARGV[20]
   after.auth_at = at
   -- Nobody follows from the token before.
   after.from, after.renewed = nil, nil
 elseif renewal then
-  after.from, after.renewed = ARGV[15], at
+  after.from, after.renewed = ARGV[16], at
 end
 if renewal then
   set[#set + 1] = 'm'
@@ -272,31 +272,31 @@ if #remove > 0 then redis.call('HDEL', session, unpack(remove)) end
 if ARGV[4] ~= '' then redis.call('PEXPIRE', session, ARGV[4]) end
 if renewal then
   redis.call('RENAME', session, KEYS[6])
-  redis.call('ZREM', KEYS[7], due_name(ARGV[21], before.deadline, handle, before.user))
+  redis.call('ZREM', KEYS[7], due_name(ARGV[22], before.deadline, handle, before.user))
   -- Where the idle time goes on running, the sweep is asked to look at once, and finds how long that is.
   local due_at = math.min(now + (tonumber(ARGV[4]) or 0), tonumber(after.deadline))
-  redis.call('ZADD', KEYS[7], string.format('%.0f', due_at), due_name(ARGV[20], after.deadline, handle, after.user))
+  redis.call('ZADD', KEYS[7], string.format('%.0f', due_at), due_name(ARGV[21], after.deadline, handle, after.user))
   if anew then
     redis.call('HSET', KEYS[2], 'kind', 'ended', 'reason', 'replaced', 'at', at, 'by', event)
   else
-    local grace = string.format('%.0f', now + ARGV[14])
+    local grace = string.format('%.0f', now + ARGV[15])
     redis.call('HSET', KEYS[2], 'kind', 'moved', 'to', ARGV[10], 'until', grace)
   end
-  redis.call('PEXPIRE', KEYS[2], ARGV[16])
+  redis.call('PEXPIRE', KEYS[2], ARGV[17])
 end
 -- Its entry in the user's index moves along, under the same handle.
 local rest = listed and listed[1] and string.match(listed[1], '^%S+ %S+ (.*)$')
 if rest and anew then
   local began, told = string.match(rest, '^(%d+ %d+ %d+ %d+) %d+ %d+ (.*)$')
   told = cjson.decode(told)
-  told.method = ARGV[19] ~= '' and ARGV[19] or nil
-  rest = string.format('%s %.0f %s %s', began, now + ARGV[17], at, cjson.encode(told))
+  told.method = ARGV[20] ~= '' and ARGV[20] or nil
+  rest = string.format('%s %.0f %s %s', began, now + ARGV[18], at, cjson.encode(told))
 end
 if rest then
-  redis.call('HSET', KEYS[8], handle, ARGV[20] .. ' ' .. rest,
+  redis.call('HSET', KEYS[8], handle, ARGV[21] .. ' ' .. rest,
     'rev', string.format('%.0f', (listed[2] or 0) + 1))
-  if anew and redis.call('PTTL', KEYS[8]) < tonumber(ARGV[17]) then
-    redis.call('PEXPIRE', KEYS[8], ARGV[17])
+  if anew and redis.call('PTTL', KEYS[8]) < tonumber(ARGV[18]) then
+    redis.call('PEXPIRE', KEYS[8], ARGV[18])
   end
 end
 return committed(version, now, not current and redis.call('HVALS', KEYS[6] or session))
