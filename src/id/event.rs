@@ -1,9 +1,9 @@
 //! The name of one change.
 
-use std::{fmt, time::SystemTime};
+use std::fmt;
 
 use sha2::{Digest as _, Sha256};
-use uuid::{Builder, Uuid};
+use uuid::Uuid;
 
 use super::SessionRef;
 
@@ -20,16 +20,7 @@ impl EventId {
 
     /// A fresh id.
     pub fn new() -> Self {
-        // As `Uuid::now_v7`, which asks the operating system for random bytes twice: nothing here needs the ids of one
-        // millisecond to be in order.
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let millis = u64::try_from(since.as_millis()).unwrap_or_default();
-        let mut random = [0; 10];
-        Self(match getrandom::fill(&mut random) {
-            Ok(()) => Builder::from_unix_timestamp_millis(millis, &random).into_uuid(),
-            // It stops the program if there are none for it either.
-            Err(_) => Uuid::now_v7(),
-        })
+        Self(Uuid::now_v7())
     }
 
     /// The end of a session that ran out: made of its ref, so that whoever notices it, however often, gives it the
@@ -42,7 +33,7 @@ impl EventId {
         for (byte, hashed) in bytes.iter_mut().zip(hash.finalize()) {
             *byte = hashed;
         }
-        Self(Builder::from_custom_bytes(bytes).into_uuid())
+        Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
     }
 
     /// An id that was stored before.
