@@ -222,10 +222,11 @@ fn question(store: &RedisStore, commit: &Commit) -> Call<'static> {
         names.extend(index.as_deref());
     }
     let changed = commit.delta.changes.iter().map(|(name, change)| match &change.write {
-        Write::Set(value) => name.as_str().len() + value.as_str().len() + 2,
+        // The name stands in front of the value, too.
+        Write::Set(value) => 2 * name.as_str().len() + value.as_str().len() + 10,
         Write::Remove | Write::Apply(_) => name.as_str().len() + 32,
     });
-    let (args, bytes) = (18 + 3 * changed.len(), 128 + entry.len() + event.len() + changed.sum::<usize>());
+    let (args, bytes) = (19 + 3 * changed.len(), 160 + entry.len() + event.len() + changed.sum::<usize>());
     let version = commit.base.version.next();
     let foreseen = foreseen(commit);
     let after = match foreseen.as_ref().map(|foreseen| &foreseen.after) {

@@ -81,7 +81,6 @@ pub(super) fn own(field: Vec<u8>) -> Option<(FieldName, Field)> {
 }
 
 /// The field `p`, as it was loaded.
-#[derive(Clone)]
 pub(super) struct Packed(Bytes);
 
 impl Packed {
@@ -164,14 +163,13 @@ impl Packed {
 }
 
 /// What becomes of the field `p`.
-#[derive(Debug, PartialEq, Eq)]
 pub(super) enum After {
     Stays,
     Becomes(Vec<u8>),
 }
 
 /// What a change does to the field of its own that its key may have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(super) enum Elsewhere {
     Nothing,
     Set,

@@ -1,4 +1,4 @@
--- Begins a session at an address that was never used. Behind tell.lua, due.lua, meta.lua and index.lua.
+-- Begins a session at an address that was never used. Behind tell.lua, due.lua, meta.lua, recent.lua and index.lua.
 --
 -- KEYS  1 session   2 what became of it   3 epoch   4 audit stream   5 log of events
 --       6 list of what is due   where somebody signs in: 7 the user's index, then for each member that was read
