@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     error::{Error, ErrorKind, Result},
-    record::{Change, Delta, Field, FieldName, Json, Write},
+    record::{Change, Delta, Field, FieldName, Fields, Json, Write},
 };
 
 /// What the other library keeps beside the data, such as an expiry date.
@@ -66,9 +66,9 @@ impl Content {
     }
 
     /// Reads what [`fields`](Self::fields) made.
-    pub(super) fn from_fields(fields: BTreeMap<FieldName, Field>) -> Result<Self> {
+    pub(super) fn from_fields(fields: &Fields) -> Result<Self> {
         let mut content = Self::default();
-        for (name, field) in fields {
+        for (name, field) in fields.iter() {
             match name.as_str() {
                 META => content.meta = Some(field.value),
                 REST => {
@@ -117,19 +117,19 @@ impl Content {
     }
 
     /// The change that makes `before` into this: no more than differs, so that the trail is readable.
-    pub(super) fn delta(
-        &self,
-        before: &BTreeMap<FieldName, Field>,
-        secret: impl Fn(&str) -> bool,
-    ) -> Result<Delta> {
+    pub(super) fn delta(&self, before: &Fields, secret: impl Fn(&str) -> bool) -> Result<Delta> {
         let fields = self.fields()?;
         let change = |name: &FieldName, write| Change { write, watched: None, secret: secret(name.as_str()) };
-        let gone = before.keys().filter(|name| !fields.contains_key(*name));
-        let mut changes: BTreeMap<_, _> =
-            gone.map(|name| (name.clone(), change(name, Write::Remove))).collect();
+        let gone = before.keys().filter(|name| !fields.contains_key(name));
+        let mut changes: BTreeMap<_, _> = gone
+            .map(|name| {
+                let change = change(&name, Write::Remove);
+                (name, change)
+            })
+            .collect();
         for (name, value) in &fields {
-            let same = |field: &Field| field.value == *value && (field.secret || !secret(name.as_str()));
-            if !before.get(name).is_some_and(same) {
+            let same = |field: Field| field.value == *value && (field.secret || !secret(name.as_str()));
+            if !before.get(name.as_str()).is_some_and(same) {
                 changes.insert(name.clone(), change(name, Write::Set(value.clone())));
             }
         }
@@ -151,7 +151,7 @@ mod tests {
         content
     }
 
-    fn stored(content: &Content) -> BTreeMap<FieldName, Field> {
+    fn stored(content: &Content) -> Fields {
         let field = |value| Field { version: Version::new(1), secret: false, value };
         content.fields().unwrap().into_iter().map(|(name, value)| (name, field(value))).collect()
     }
@@ -166,7 +166,7 @@ mod tests {
         let long = "x".repeat(129);
         let keys =
             [("a", "1"), ("", "2"), (":meta", "3"), (":rest", "{}"), ("line\nbreak", "[]"), (&*long, "null")];
-        let back = Content::from_fields(stored(&content(&keys))).unwrap();
+        let back = Content::from_fields(&stored(&content(&keys))).unwrap();
         assert_eq!(all(&back), keys.map(|(k, v)| (k.to_owned(), v.to_owned())).into());
         assert_eq!(back.meta.unwrap().as_str(), "\"meta\"");
     }
@@ -177,7 +177,7 @@ mod tests {
         let keys: Vec<_> = names.iter().map(|name| (&**name, "1")).collect();
         let many = content(&keys);
         assert_eq!(many.fields().unwrap().len(), MAX_FIELDS + 2);
-        assert_eq!(all(&Content::from_fields(stored(&many)).unwrap()).len(), 5000);
+        assert_eq!(all(&Content::from_fields(&stored(&many)).unwrap()).len(), 5000);
     }
 
     #[test]

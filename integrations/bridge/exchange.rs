@@ -1,12 +1,12 @@
 //! Reading, making, replacing and ending sessions as a whole.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use super::{Bridge, content::Content};
 use crate::{
     error::{Error, ErrorKind, Result},
     id::{Address, EventId},
-    record::{EndReason, Ended, Record},
+    record::{EndReason, Ended, Fields, Record},
     store::{Commit, Committed, Create, Created, End, Loaded, Policy, REMEMBER, SessionStore, Touch},
 };
 
@@ -23,7 +23,7 @@ impl<S: SessionStore> Bridge<S> {
     /// The whole session. Its idle timeout goes on running: the libraries restart it by saving.
     pub(crate) async fn read(&self, label: &str, id: &[u8]) -> Result<Option<Content>> {
         match self.store.load(self.address(label, id), Touch::Peek, Duration::ZERO).await? {
-            Loaded::Found(record) => Content::from_fields(record.fields).map(Some),
+            Loaded::Found(record) => Content::from_fields(&record.fields).map(Some),
             _ => Ok(None),
         }
     }
@@ -44,7 +44,7 @@ impl<S: SessionStore> Bridge<S> {
             absolute: self.absolute.max(life),
             sign_in: None,
             device: None,
-            delta: content.delta(&BTreeMap::new(), |name| self.is_secret(name))?,
+            delta: content.delta(&Fields::default(), |name| self.is_secret(name))?,
             predecessor: None,
             context: Arc::default(),
         };
@@ -92,7 +92,7 @@ impl<S: SessionStore> Bridge<S> {
         let mut delta = content.delta(&record.fields, secret)?;
         if policy == Policy::LastWriteWins {
             // Everything anew in one go: then it does not matter who else is writing.
-            delta = content.delta(&BTreeMap::new(), secret)?;
+            delta = content.delta(&Fields::default(), secret)?;
             delta.clear = true;
         }
         let commit = Commit {

@@ -81,7 +81,6 @@ impl Json {
     }
 
     /// These bytes, in the memory that they have. `None` if they are no text.
-    #[cfg(feature = "redis")]
     pub(crate) fn from_bytes(bytes: bytes::Bytes) -> Option<Self> {
         ByteString::try_from(bytes).ok().map(Self)
     }

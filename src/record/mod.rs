@@ -7,15 +7,18 @@
 
 mod delta;
 mod field;
+mod fields;
 mod history;
 mod image;
 mod info;
 pub(crate) mod merge;
 mod operation;
+pub(crate) mod packed;
 mod state;
 
 pub use delta::{Change, Delta, Write};
 pub use field::{Field, FieldName, Json};
+pub use fields::Fields;
 pub use history::History;
 pub(crate) use history::Relation;
 pub use image::Image;

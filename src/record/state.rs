@@ -1,10 +1,10 @@
 //! A loaded session, and how one ends.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Field, FieldName, Image};
+use super::{Fields, Image};
 use crate::{
     clock::Timestamp,
     id::{Address, EventId, SessionHandle},
@@ -89,7 +89,7 @@ pub struct Record {
     /// Its name among its user's sessions, where somebody is signed in.
     pub handle: Option<SessionHandle>,
     /// The application's keys.
-    pub fields: BTreeMap<FieldName, Field>,
+    pub fields: Fields,
     /// What a commit gives back to the store.
     pub image: Image,
 }

@@ -35,7 +35,7 @@ impl State {
         let delta = &pending.delta;
         let mut changes: BTreeMap<_, _> = last
             .into_iter()
-            .filter(|(name, _)| !delta.clear && login.carry.takes(name))
+            .filter(|(name, _)| !delta.clear && login.carry.takes(name.as_str()))
             .map(|(name, field)| {
                 (name, Change { write: Write::Set(field.value), watched: None, secret: field.secret })
             })

@@ -159,10 +159,10 @@ impl State {
 
     /// Who waits is none of the values that a `clear` removes.
     pub(super) fn keep_first_factor(&mut self) {
-        let field = self.record.as_deref().and_then(|record| record.fields.get_key_value(FIELD));
-        if let Some((name, field)) = field {
-            let change = Change { write: Write::Set(field.value.clone()), watched: None, secret: false };
-            self.delta.changes.insert(name.clone(), change);
+        let field = self.record.as_deref().and_then(|record| record.fields.get(FIELD));
+        if let (Some(field), Ok(name)) = (field, FieldName::new(FIELD)) {
+            let change = Change { write: Write::Set(field.value), watched: None, secret: false };
+            self.delta.changes.insert(name, change);
         }
     }
 }

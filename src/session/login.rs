@@ -1,7 +1,7 @@
 //! Who signs in, and what comes along.
 
 use super::key::is_reserved;
-use crate::{id::IdleClass, record::FieldName, store::Generation};
+use crate::{id::IdleClass, store::Generation};
 
 /// A sign-in, for [`Session::login`](super::Session::login). A plain user id is one, too.
 ///
@@ -34,11 +34,11 @@ pub(super) enum Carry {
 }
 
 impl Carry {
-    pub(super) fn takes(&self, name: &FieldName) -> bool {
+    pub(super) fn takes(&self, name: &str) -> bool {
         match self {
             // Ours are of one session, and its alone.
-            _ if is_reserved(name.as_str()) => false,
-            Self::Keys(keys) => keys.iter().any(|key| key == name.as_str()),
+            _ if is_reserved(name) => false,
+            Self::Keys(keys) => keys.iter().any(|key| key == name),
             Self::All => true,
         }
     }

@@ -134,32 +134,36 @@ impl State {
     }
 
     /// The stored value that this request would see, its own changes left aside.
-    fn stored(&self, name: &str) -> Option<&Json> {
-        let inherits = |name: &FieldName| match &self.intent {
-            None | Some(Intent::Renew | Intent::Reauthenticate(_)) => true,
-            Some(Intent::Login(login)) => login.carry.takes(name),
-        };
-        if self.delta.clear || self.ending.is_some() {
-            return None;
-        }
-        let (name, field) = self.record.as_deref()?.fields.get_key_value(name)?;
-        inherits(name).then_some(&field.value)
+    fn stored(&self, name: &str) -> Option<Json> {
+        let record = self.record.as_deref().filter(|_| self.inherits(name))?;
+        record.fields.get(name).map(|field| field.value)
     }
 
-    fn visible(&self, name: &str) -> Option<&Json> {
+    /// Whether this request would see a stored value of that key.
+    fn inherits(&self, name: &str) -> bool {
+        if self.delta.clear || self.ending.is_some() || is_reserved(name) {
+            return false;
+        }
+        match &self.intent {
+            None | Some(Intent::Renew | Intent::Reauthenticate(_)) => true,
+            Some(Intent::Login(login)) => login.carry.takes(name),
+        }
+    }
+
+    fn visible(&self, name: &str) -> Option<Json> {
         if is_reserved(name) {
             return None;
         }
         match self.delta.changes.get(name) {
-            Some(Change { write: Write::Set(value), .. }) => Some(value),
+            Some(Change { write: Write::Set(value), .. }) => Some(value.clone()),
             Some(Change { write: Write::Remove, .. }) => None,
-            Some(Change { write: Write::Apply(_), .. }) => self.shown.get(name)?.as_ref(),
+            Some(Change { write: Write::Apply(_), .. }) => self.shown.get(name)?.clone(),
             None => self.stored(name),
         }
     }
 
     pub(super) fn read(&mut self, name: &str) -> Option<Json> {
-        let value = self.visible(name).cloned();
+        let value = self.visible(name);
         // What this request wrote itself tells it nothing about others, unless it is made of what they wrote.
         let derived = match self.delta.changes.get(name) {
             None | Some(Change { write: Write::Apply(_), .. }) => true,
@@ -175,24 +179,30 @@ impl State {
     /// The names that a handler sees, in order.
     pub(super) fn names(&self) -> Vec<FieldName> {
         let stored = self.record.iter().flat_map(|record| record.fields.keys());
-        let mut names: BTreeSet<_> = stored.chain(self.delta.changes.keys()).cloned().collect();
+        let mut names: BTreeSet<_> = stored.chain(self.delta.changes.keys().cloned()).collect();
         names.retain(|name| self.visible(name.as_str()).is_some());
         names.into_iter().collect()
     }
 
     /// Everything that the session holds besides `name`: how many keys, and how many bytes.
     fn others(&self, name: &FieldName) -> (usize, usize) {
-        let stored = self.record.iter().flat_map(|record| record.fields.keys());
-        let added = self.delta.changes.keys().filter(|name| !self.was_stored(name));
-        let sizes = stored.chain(added).filter(|other| *other != name).filter_map(|other| {
-            let value = self.visible(other.as_str())?;
-            Some(other.as_str().len() + value.as_str().len())
-        });
-        sizes.fold((0, 0), |(count, bytes), size| (count + 1, bytes + size))
+        let stored = self.record.iter().flat_map(|record| record.fields.sizes());
+        let stored =
+            stored.filter(|(name, _)| self.inherits(name) && !self.delta.changes.contains_key(*name));
+        let changed = self.delta.changes.keys().map(FieldName::as_str);
+        let changed = changed.filter_map(|name| Some((name, self.visible(name)?.as_str().len())));
+        let others = stored.chain(changed).filter(|(other, _)| *other != name.as_str());
+        others.fold((0, 0), |(count, bytes), (name, size)| (count + 1, bytes + name.len() + size))
     }
 
     fn was_stored(&self, name: &FieldName) -> bool {
-        self.record.as_deref().is_some_and(|record| record.fields.contains_key(name))
+        self.record.as_deref().is_some_and(|record| record.fields.contains_key(name.as_str()))
+    }
+
+    /// What the response says, and no more writes.
+    pub(super) fn close(&mut self) -> (CookieAction, bool) {
+        self.closed = true;
+        (std::mem::take(&mut self.cookie), self.accessed)
     }
 
     pub(super) fn wipes(&self) -> u32 {

@@ -1,6 +1,6 @@
 //! What a store is asked to change.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use super::{Listing, Touch};
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     clock::Timestamp,
     error::{Error, ErrorKind},
     id::{Address, EventId, SessionRef},
-    record::{Authentication, Base, Delta, EndReason, Image, Record, Version, merge},
+    record::{Authentication, Base, Delta, EndReason, Fields, Image, Record, Version, merge},
 };
 
 /// How many keys one change may name: what a script can pass on at once, with room to spare. The limits of
@@ -82,7 +82,7 @@ impl Create {
     /// The session that it makes at this moment of the store's clock.
     pub(crate) fn record(&self, at: Timestamp) -> Record {
         let version = Version::new(1);
-        let mut fields = BTreeMap::new();
+        let mut fields = Fields::default();
         merge::apply(&mut fields, &self.delta, version);
         let sign_in = self.sign_in.as_ref();
         Record {

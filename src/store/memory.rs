@@ -433,7 +433,7 @@ impl State {
         };
         let Base { version, head } = live.record.base;
         self.append(audit, end.at.shard, now, version.next(), head, &Payload::from(end));
-        let fields = if end.keep_fields { live.record.fields } else { BTreeMap::new() };
+        let fields = if end.keep_fields { live.record.fields.to_map() } else { BTreeMap::new() };
         let ended = Ended { reason: end.reason, at: Some(now), device: live.record.device };
         let aftermath = Aftermath::Ended { ended, by: end.event, fields: fields.clone() };
         self.aftermath.insert(reference, (now.plus(end.remember), aftermath));

@@ -184,9 +184,7 @@ impl Visit {
     /// A value, where the session is alive.
     pub async fn get(&self, key: &str) -> Option<String> {
         match self.store.load(self.at, Touch::Peek, HOUR).await.unwrap() {
-            Loaded::Found(record) => {
-                Some(record.fields.get(&FieldName::new(key).unwrap()).unwrap().value.as_str().to_owned())
-            }
+            Loaded::Found(record) => Some(record.fields.get(key).unwrap().value.as_str().to_owned()),
             _ => None,
         }
     }

@@ -199,7 +199,7 @@ pub fn set(values: &[(&str, &str)]) -> Delta {
 pub fn set_watched(record: &Record, values: &[(&str, &str)]) -> Delta {
     let mut delta = set(values);
     for (key, change) in &mut delta.changes {
-        change.watched = Some(record.fields.contains_key(key));
+        change.watched = Some(record.fields.contains_key(key.as_str()));
     }
     delta
 }
@@ -258,7 +258,7 @@ pub fn ending(at: Address, reason: EndReason) -> End {
 
 /// Names and JSON texts.
 pub fn values(record: &Record) -> BTreeMap<String, String> {
-    let text = |(name, field): (&FieldName, &cloakroom::record::Field)| {
+    let text = |(name, field): (FieldName, cloakroom::record::Field)| {
         (name.to_string(), field.value.as_str().to_owned())
     };
     record.fields.iter().map(text).collect()

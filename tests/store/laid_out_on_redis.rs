@@ -62,7 +62,7 @@ fn delta(clear: bool, wishes: &BTreeMap<usize, Wish>, now: &Record) -> Delta {
             Some(bytes) => Write::Set(Json::from_text(json(*bytes))),
             None => Write::Remove,
         };
-        let watched = (*watched && wished.is_none()).then(|| now.fields.contains_key(&name));
+        let watched = (*watched && wished.is_none()).then(|| now.fields.contains_key(name.as_str()));
         (name, Change { write, watched, secret: *secret })
     });
     Delta { clear, changes: changes.collect() }

@@ -27,7 +27,7 @@ pub async fn a_session_is_created_and_found(backend: Backend) {
     assert_eq!(record.deadline.since(record.created_at), create.absolute);
     assert!(record.expires_in <= IDLE && record.expires_in > IDLE - Duration::from_secs(60));
     assert!(is(&values(&record), &[("cart", "[1]"), ("note", "\"hi\"")]));
-    assert!(record.fields.values().all(|field| field.version == Version::new(1)));
+    assert!(record.fields.iter().all(|(_, field)| field.version == Version::new(1)));
 }
 
 pub async fn an_unknown_address_is_missing_and_stays_so(backend: Backend) {

@@ -20,7 +20,7 @@ pub async fn different_keys_merge(backend: Backend) {
     }
     let now = backend.found(at).await;
     assert!(is(&values(&now), &[("a", "1"), ("b", "1"), ("c", "1")]));
-    let versions: Vec<_> = now.fields.values().map(|field| field.version.get()).collect();
+    let versions: Vec<_> = now.fields.iter().map(|(_, field)| field.version.get()).collect();
     assert_eq!(versions, [2, 3, 3], "each key has the version at which it changed");
 }
 

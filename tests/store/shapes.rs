@@ -30,12 +30,12 @@ pub async fn a_secret_stays_marked(backend: Backend) {
     create.delta.changes.get_mut(&name("otp")).unwrap().secret = true;
     let _ = backend.store.create(&create).await.unwrap();
     let record = backend.found(create.at).await;
-    assert!(record.fields[&name("otp")].secret && !record.fields[&name("plain")].secret);
+    assert!(record.fields.get("otp").unwrap().secret && !record.fields.get("plain").unwrap().secret);
 
     let mut delta: Delta = set(&[("otp", "\"654321\"")]);
     delta.changes.get_mut(&name("otp")).unwrap().secret = true;
     backend.committed(&change(&record, delta)).await;
-    let field = backend.found(create.at).await.fields[&name("otp")].clone();
+    let field = backend.found(create.at).await.fields.get("otp").unwrap();
     assert!(field.secret);
     assert_eq!((field.version.get(), field.value), (2, Json::from_text("\"654321\"")));
 }

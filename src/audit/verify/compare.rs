@@ -98,7 +98,7 @@ fn differences(state: &State, alive: &Alive) -> Vec<Discrepancy> {
     if alive.record.user != state.user {
         found.push(Discrepancy::OtherUser);
     }
-    let fields = &alive.record.fields;
+    let fields = alive.record.fields.to_map();
     let names: BTreeSet<&FieldName> = fields.keys().chain(state.fields.keys()).collect();
     let differs = |name: &&&FieldName| match (fields.get(**name), state.fields.get(**name)) {
         // The trail knows only that there is one.

@@ -21,11 +21,11 @@ impl State {
                 // A sign-in begins anew: what was not carried over was not seen either, and versions start
                 // again.
                 Some(Intent::Login(login)) => {
-                    let carries = !pending.delta.clear && login.carry.takes(name);
-                    let carried = old.fields.get(*name).filter(|_| carries);
-                    carried.map(|field| &field.value) != new.fields.get(*name).map(|field| &field.value)
+                    let carries = !pending.delta.clear && login.carry.takes(name.as_str());
+                    let value = |record: &Record| record.fields.get(name.as_str()).map(|field| field.value);
+                    value(old).filter(|_| carries) != value(new)
                 }
-                _ => old.fields.get(*name) != new.fields.get(*name),
+                _ => old.fields.get(name.as_str()) != new.fields.get(name.as_str()),
             };
             let stale: Vec<_> = self.read.iter().filter(|name| newer(name) && !ours(name)).cloned().collect();
             self.stale.extend(stale);
@@ -104,8 +104,8 @@ impl State {
     /// Writes every key again that can be, from its value in `record`.
     fn replay_on(&mut self, record: &Record) -> Result<()> {
         let stored = |name: &FieldName| -> Option<Json> {
-            let field = if self.delta.clear { None } else { record.fields.get(name) };
-            field.map(|field| field.value.clone())
+            let field = if self.delta.clear { None } else { record.fields.get(name.as_str()) };
+            field.map(|field| field.value)
         };
         for (name, change) in &self.delta.changes {
             if let Write::Apply(operations) = &change.write
@@ -121,7 +121,7 @@ impl State {
             }
             if let (Some(value), Some(change)) = (value, self.delta.changes.get_mut(name)) {
                 change.write = Write::Set(value);
-                change.watched = Some(record.fields.contains_key(name));
+                change.watched = Some(record.fields.contains_key(name.as_str()));
             }
         }
         Ok(())
@@ -161,7 +161,7 @@ impl State {
         self.replay_on(&current)?;
         for (name, change) in &mut self.delta.changes {
             if change.watched.is_some() {
-                change.watched = Some(current.fields.contains_key(name));
+                change.watched = Some(current.fields.contains_key(name.as_str()));
             }
         }
         self.adopt(current);
@@ -171,7 +171,8 @@ impl State {
     /// Goes on with `current`, which others made of the session.
     pub(in crate::session) fn adopt(&mut self, current: Box<Record>) {
         if let Some(old) = self.record.as_deref() {
-            let newer = |name: &&FieldName| old.fields.get(*name) != current.fields.get(*name);
+            let newer =
+                |name: &&FieldName| old.fields.get(name.as_str()) != current.fields.get(name.as_str());
             let stale: Vec<_> = self.read.iter().filter(newer).cloned().collect();
             self.stale.extend(stale);
         }
@@ -183,7 +184,7 @@ impl State {
     pub(in crate::session) fn outdated_writes(&self, delta: &Delta, current: &Record) -> Vec<FieldName> {
         let loaded = self.record.as_deref();
         let value = |record: Option<&Record>, name: &FieldName| {
-            record.and_then(|record| record.fields.get(name)).map(|field| field.value.clone())
+            record.and_then(|record| record.fields.get(name.as_str())).map(|field| field.value)
         };
         let watched = delta.changes.iter().filter(|(_, change)| change.watched.is_some());
         let differs = |name: &&FieldName| value(loaded, name) != value(Some(current), name);

@@ -5,7 +5,7 @@ use crate::{
     audit::RequestContext,
     clock::Timestamp,
     id::{EventId, IdleClass, Token, system_random},
-    record::{Operation, Version},
+    record::{Field, Operation, Version},
     session::Limits,
     store::{Create, End},
 };
@@ -33,8 +33,8 @@ fn record(value: u64, version: u64) -> Box<Record> {
     };
     let mut record = create.record(Timestamp::from_millis(1));
     record.base.version = Version::new(version);
-    if let Some(field) = record.fields.get_mut(&name()) {
-        field.version = Version::new(version);
+    if let Some(field) = record.fields.get("n") {
+        record.fields.insert(name(), Field { version: Version::new(version), ..field });
     }
     Box::new(record)
 }

@@ -42,7 +42,7 @@ impl State {
         limits: &Limits,
     ) -> Result<()> {
         let name = &target.name;
-        let value = replay(self.visible(name.as_str()))?;
+        let value = replay(self.visible(name.as_str()).as_ref())?;
         self.check(name, &value, limits)?;
         let watched = match self.delta.changes.get(name) {
             // Behind a plain write there is nothing to run again: that write decides the value.
@@ -82,7 +82,7 @@ impl State {
         if before.is_none() && matches!(operation, Operation::Discard(_)) {
             return Ok(());
         }
-        let after = operation.apply(before).map_err(|_| not_applicable(name))?;
+        let after = operation.apply(before.as_ref()).map_err(|_| not_applicable(name))?;
         if let Some(value) = &after {
             self.check(name, value, limits)?;
         }
@@ -123,8 +123,8 @@ impl State {
     }
 
     pub(in crate::session) fn login(&mut self, mut login: Login) {
-        self.delta.changes.retain(|name, _| login.carry.takes(name));
-        self.replays.retain(|name, _| login.carry.takes(name));
+        self.delta.changes.retain(|name, _| login.carry.takes(name.as_str()));
+        self.replays.retain(|name, _| login.carry.takes(name.as_str()));
         // A second sign-in carries over from what the first one would have left.
         if let Some(Intent::Login(first)) = self.intent.take() {
             login.carry = first.carry.and(login.carry);
@@ -170,7 +170,7 @@ impl State {
     }
 
     fn is_secret(&self, name: &FieldName) -> bool {
-        let stored = self.record.as_deref().and_then(|record| record.fields.get(name));
+        let stored = self.record.as_deref().and_then(|record| record.fields.get(name.as_str()));
         self.delta.changes.get(name).is_some_and(|change| change.secret)
             || stored.is_some_and(|field| field.secret)
     }

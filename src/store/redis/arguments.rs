@@ -1,7 +1,7 @@
 //! A delta as `scripts/commit.lua` takes it.
 
-use super::layout::{Elsewhere, SECRET, laid_out};
-use crate::record::{Change, Delta, FieldName, Operation, Version, Write};
+use super::layout::{Elsewhere, laid_out};
+use crate::record::{Change, Delta, FieldName, Operation, Version, Write, packed::SECRET};
 
 /// Mode, name and value of each change, in the order of their names; several operations on one key follow one another.
 /// `elsewhere` is what each does to fields of their own, or empty where the script has to find out.

@@ -18,7 +18,7 @@ use crate::{
     clock::{Timestamp, millis},
     error::{Error, ErrorKind, Result},
     id::{Address, SessionRef},
-    record::{Base, Ended, FieldName, Version, Write, merge},
+    record::{Base, Ended, FieldName, Fields, Version, Write, merge},
     store::{Commit, Committed, Create, Created, End, Finished, Generation, Policy},
 };
 
@@ -57,7 +57,7 @@ pub(super) async fn create(store: &RedisStore, create: &Create) -> Result<Create
     // A new session has no values that an operation could start from.
     let resolved;
     let create = if create.delta.has_operations() {
-        resolved = Create { delta: merge::resolved(&BTreeMap::new(), &create.delta), ..create.clone() };
+        resolved = Create { delta: merge::resolved(&Fields::default(), &create.delta), ..create.clone() };
         &resolved
     } else {
         create

@@ -4,11 +4,14 @@ use std::{collections::BTreeMap, io::Write as _, time::Duration};
 
 use redis::Value;
 
-use super::layout::{self, Packed, SECRET};
+use super::layout;
 use crate::{
     clock::Timestamp,
     id::{Address, EventId, SessionHandle, SessionRef},
-    record::{Authentication, Base, EndReason, Ended, Field, FieldName, Image, Record, Version},
+    record::{
+        Authentication, Base, EndReason, Ended, Field, FieldName, Fields, Image, Record, Version,
+        packed::{Packed, SECRET},
+    },
 };
 
 /// What becomes of a session is remembered in a hash, as Redis sends it: name, value, name, value …
@@ -63,12 +66,13 @@ impl Values {
 
     /// The application's keys alone.
     pub(super) fn into_fields(self) -> BTreeMap<FieldName, Field> {
-        self.sort().fields
+        let Sorted { packed, own, .. } = self.sort();
+        Fields::of(packed.unwrap_or_default(), own).to_map()
     }
 
     /// The whole session. `None` if it is none of this schema's.
     pub(super) fn into_session(self, address: Address, now: Timestamp, ttl: Duration) -> Option<Session> {
-        let Sorted { base, meta, packed, whole, fields } = self.sort();
+        let Sorted { base, meta, packed, own } = self.sort();
         let (base, meta, packed) = (base?, meta?, packed?);
         let meta = Meta::parse(meta.get(2..)?)?;
         let deadline = meta.deadline;
@@ -86,33 +90,24 @@ impl Values {
                 .map(|at| Authentication { at, method: meta.method.map(str::to_owned) }),
             device: meta.device.map(str::to_owned),
             handle: meta.handle,
-            fields,
-            image: Image::new(base, meta.epoch, deadline, packed.as_bytes().clone(), whole),
+            image: Image::new(base, meta.epoch, deadline, packed.as_bytes().clone(), own.is_empty()),
+            fields: Fields::of(packed, own),
         });
         let predecessor = meta.predecessor.map(|(at, from)| (at, from.to_owned()));
         Some(Session { record, epoch: meta.epoch, predecessor })
     }
 
     fn sort(self) -> Sorted {
-        let mut sorted = Sorted { whole: true, ..Sorted::default() };
-        let mut fields = Vec::new();
+        let mut sorted = Sorted::default();
         for value in self.0.into_iter().filter_map(bytes) {
             match Part::of(&value) {
-                Some(Part::Field) => {
-                    sorted.whole = false;
-                    fields.extend(layout::own(value));
-                }
-                Some(Part::Packed) => {
-                    sorted.packed = Packed::of_field(value);
-                    fields.extend(sorted.packed.iter().flat_map(Packed::read));
-                }
+                Some(Part::Field) => sorted.own.extend(layout::own(value)),
+                Some(Part::Packed) => sorted.packed = layout::of_field(value),
                 Some(Part::Heads(heads)) => sorted.base = Heads::parse(heads).map(|heads| heads.base),
                 Some(Part::Meta) => sorted.meta = Some(value),
                 None => {}
             }
         }
-        // All at once: one by one, each looks for its place.
-        sorted.fields = BTreeMap::from_iter(fields);
         sorted
     }
 
@@ -145,10 +140,8 @@ struct Sorted {
     meta: Option<Vec<u8>>,
     /// The field `p`.
     packed: Option<Packed>,
-    /// Whether there are no other values.
-    whole: bool,
-    /// All values.
-    fields: BTreeMap<FieldName, Field>,
+    /// Values that have a field of their own.
+    own: Vec<(FieldName, Field)>,
 }
 
 /// What a value of a session's hash is.

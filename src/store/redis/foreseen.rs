@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::layout::{After, Elsewhere, Packed};
+use super::layout::{After, Elsewhere, committed, is_small};
 use crate::{
-    record::{Change, Delta, FieldName, Json, Operation, Write},
+    record::{Change, Delta, FieldName, Json, Operation, Write, packed::Packed},
     store::Commit,
 };
 
@@ -23,14 +23,14 @@ pub(super) fn foreseen(commit: &Commit) -> Option<Foreseen> {
         return None;
     }
     let (image, base) = (&commit.image, commit.base);
-    let packed = Packed::of_field(image.values(base)?.clone())?;
+    let packed = Packed::new(image.values(base)?.clone())?;
     let (delta, told) = if commit.delta.has_operations() {
         let (delta, told) = resolved(&packed, image.is_whole(), &commit.delta)?;
         (Cow::Owned(delta), told)
     } else {
         (Cow::Borrowed(&commit.delta), Vec::new())
     };
-    let (after, elsewhere) = packed.with(&delta, base.version.next(), image.is_whole());
+    let (after, elsewhere) = committed(&packed, &delta, base.version.next(), image.is_whole());
     Some(Foreseen { after, elsewhere, told })
 }
 
@@ -41,12 +41,12 @@ fn resolved(packed: &Packed, whole: bool, delta: &Delta) -> Option<(Delta, Vec<(
     let mut changes = delta.changes.clone();
     for (name, change) in &mut changes {
         let Write::Apply(operations) = &change.write else { continue };
-        let before = packed.get(name);
+        let before = packed.get(name.as_str()).map(|field| field.value);
         if before.is_none() && !whole {
             return None;
         }
         let value = Operation::apply_all(operations, before.as_ref()).ok()?;
-        if value.as_ref().is_some_and(|value| !Packed::takes(value)) {
+        if value.as_ref().is_some_and(|value| !is_small(value)) {
             return None;
         }
         if let (Some(value), false) = (&value, change.secret) {

@@ -1,0 +1,136 @@
+//! Values one behind the other in one piece of memory, as a store keeps and sends them.
+//!
+//! Of each: six bytes of version, whose highest bit says that it is a secret; the length of its name, and that of its
+//! JSON, a byte each; name and JSON.
+
+use bytes::Bytes;
+
+use super::{Field, FieldName, Json, Version};
+
+/// The highest bit of a value's first six bytes; the rest is its version.
+pub(crate) const SECRET: u8 = 0x80;
+
+/// Version, length of the name, length of the value.
+const HEADER: usize = 8;
+
+/// Values as they came, which are looked at when somebody asks for one.
+#[derive(Clone, Default)]
+pub(crate) struct Packed(Bytes);
+
+impl Packed {
+    /// `None` where the bytes are damaged: nobody knows which values are lost.
+    #[cfg(feature = "redis")]
+    pub(crate) fn new(bytes: Bytes) -> Option<Self> {
+        let packed = Self(bytes);
+        let end = packed.parts().last().map_or(0, |part| part.end);
+        (end == packed.0.len()).then_some(packed)
+    }
+
+    #[cfg(feature = "redis")]
+    pub(crate) fn as_bytes(&self) -> &Bytes {
+        &self.0
+    }
+
+    /// The value of this key, in the memory in which it came.
+    pub(crate) fn get(&self, name: &str) -> Option<Field> {
+        self.find(name)?.field()
+    }
+
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.find(name).is_some()
+    }
+
+    pub(crate) fn parts(&self) -> impl Iterator<Item = Part<'_>> {
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            let part = Part::at(&self.0, at)?;
+            at = part.end;
+            Some(part)
+        })
+    }
+
+    fn find(&self, name: &str) -> Option<Part<'_>> {
+        self.parts().find(|part| part.name == name.as_bytes())
+    }
+}
+
+/// A value's place.
+pub(crate) struct Part<'a> {
+    of: &'a Bytes,
+    pub(crate) name: &'a [u8],
+    /// Where it begins, where its JSON does, and where it ends.
+    begin: usize,
+    json: usize,
+    end: usize,
+}
+
+impl<'a> Part<'a> {
+    /// The one that begins there; `None` where the bytes are no such thing.
+    fn at(of: &'a Bytes, begin: usize) -> Option<Self> {
+        let (name, value, json) = Self::header(of, begin)?;
+        let end = json + value;
+        (end <= of.len()).then_some(Self { of, name, begin, json, end })
+    }
+
+    /// The name, the length of the JSON, and where that begins.
+    fn header(of: &'a Bytes, begin: usize) -> Option<(&'a [u8], usize, usize)> {
+        let [.., name, value] = *of.get(begin..)?.first_chunk::<HEADER>()?;
+        let json = begin + HEADER + usize::from(name);
+        Some((of.get(begin + HEADER..json)?, usize::from(value), json))
+    }
+
+    /// All of it.
+    #[cfg(feature = "redis")]
+    pub(crate) fn as_bytes(&self) -> &'a [u8] {
+        self.of.get(self.begin..self.end).unwrap_or_default()
+    }
+
+    /// How many bytes its JSON has.
+    pub(crate) fn size(&self) -> usize {
+        self.end - self.json
+    }
+
+    /// Its name. `None` where that is no text, which was not written by us.
+    pub(crate) fn name(&self) -> Option<&'a str> {
+        std::str::from_utf8(self.name).ok()
+    }
+
+    pub(crate) fn field(&self) -> Option<Field> {
+        let [a, b, c, d, e, f] = *self.of.get(self.begin..)?.first_chunk::<6>()?;
+        let version = Version::new(u64::from_be_bytes([0, 0, a & !SECRET, b, c, d, e, f]));
+        // What is no text was not written by us, either. It stays a value that nobody can decode, under its key.
+        let value = Json::from_bytes(self.of.slice(self.json..self.end))
+            .unwrap_or_else(|| Json::from_text("\u{fffd}"));
+        Some(Field { version, secret: a & SECRET != 0, value })
+    }
+}
+
+/// The value that is all of these bytes: one too long for its length to be told by a byte.
+#[cfg(feature = "redis")]
+pub(crate) fn alone(bytes: &Bytes) -> Option<(FieldName, Field)> {
+    let (name, _, json) = Part::header(bytes, 0)?;
+    let part = Part { of: bytes, name, begin: 0, json, end: bytes.len() };
+    Some((FieldName::new(part.name()?).ok()?, part.field()?))
+}
+
+/// Adds a value. One of more than `longest` bytes says 0 for its length: it must stand alone.
+#[cfg(feature = "redis")]
+pub(crate) fn write(
+    to: &mut Vec<u8>,
+    name: &FieldName,
+    value: &Json,
+    version: Version,
+    secret: bool,
+    longest: u8,
+) {
+    let [_, _, first, rest @ ..] = version.get().to_be_bytes();
+    let (name, value) = (name.as_str().as_bytes(), value.as_str().as_bytes());
+    to.reserve(HEADER + name.len() + value.len());
+    to.push(if secret { first | SECRET } else { first });
+    to.extend_from_slice(&rest);
+    // A name has 128 bytes at most.
+    to.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
+    to.push(u8::try_from(value.len()).ok().filter(|length| *length <= longest).unwrap_or(0));
+    to.extend_from_slice(name);
+    to.extend_from_slice(value);
+}
