@@ -35,7 +35,7 @@ where
     state: State<S, B>,
     manager: Manager,
     reply: Rc<R>,
-    _turn: Turn,
+    turn: Turn,
 }
 
 /// A request without a cookie goes straight to `Calling` and, if it writes nothing, is never boxed.
@@ -47,12 +47,10 @@ where
     Loading {
         load: Boxed<Result<(), crate::error::Error>>,
         next: Option<(Rc<S>, ServiceRequest)>,
-        session: Session,
     },
     Calling {
         #[pin]
         call: S::Future,
-        session: Session,
     },
     Committing {
         commit: Boxed<Ending>,
@@ -74,23 +72,21 @@ where
     ) -> Self {
         let loading = session.clone();
         let load = Box::pin(async move { loading.load().await });
-        let turn = Turn::of(&session);
         Self {
-            state: State::Loading { load, next: Some((inner, request)), session },
+            state: State::Loading { load, next: Some((inner, request)) },
             manager,
             reply,
-            _turn: turn,
+            turn: Turn::of(session),
         }
     }
 
     pub(super) fn calling(call: S::Future, session: Session, manager: Manager, reply: Rc<R>) -> Self {
-        let turn = Turn::of(&session);
-        Self { state: State::Calling { call, session }, manager, reply, _turn: turn }
+        Self { state: State::Calling { call }, manager, reply, turn: Turn::of(session) }
     }
 
     pub(super) fn refused(request: ServiceRequest, refusal: Refusal, manager: Manager, reply: Rc<R>) -> Self {
         let state = State::Refused(Some((request, refusal)));
-        Self { state, manager, reply, _turn: Turn::refused() }
+        Self { state, manager, reply, turn: Turn::refused() }
     }
 }
 
@@ -106,23 +102,22 @@ where
         let mut this = self.project();
         loop {
             let next = match this.state.as_mut().project() {
-                Project::Loading { load, next, session } => {
+                Project::Loading { load, next } => {
                     let loaded = ready!(load.as_mut().poll(cx));
                     let Some((inner, request)) = next.take() else { return Poll::Pending };
                     match loaded {
-                        Ok(()) => State::Calling { call: inner.call(request), session: session.clone() },
+                        Ok(()) => State::Calling { call: inner.call(request) },
                         Err(error) => State::Refused(Some((request, this.manager.load_failed(error)))),
                     }
                 }
-                Project::Calling { call, session } => {
+                Project::Calling { call } => {
                     let outcome = ready!(call.poll(cx));
                     let status = status(&outcome);
-                    if !this.manager.must_wait(session, status) {
-                        session.forget_changes();
-                        let ending = this.manager.close(session, None);
+                    if let Some(ending) = this.turn.finish_at_once(this.manager, status) {
                         return Poll::Ready(dress(outcome.map(left), ending, this.manager));
                     }
-                    let (manager, session) = (this.manager.clone(), session.clone());
+                    let Some(session) = this.turn.session().cloned() else { return Poll::Pending };
+                    let manager = this.manager.clone();
                     let commit = Box::pin(async move { manager.finish(&session, status).await });
                     State::Committing { commit, outcome: Some(outcome) }
                 }

@@ -8,6 +8,9 @@ use actix_web::{
 
 use crate::{audit::ClientIp, manager::RequestHead};
 
+/// Not among those that the `http` crate knows.
+static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
 pub(super) fn of(request: &ServiceRequest) -> RequestHead<'_, impl Iterator<Item = &[u8]>> {
     let headers = request.headers();
     let first = |name| headers.get(name).map(HeaderValue::as_bytes);
@@ -18,7 +21,7 @@ pub(super) fn of(request: &ServiceRequest) -> RequestHead<'_, impl Iterator<Item
         host: authority.or_else(|| first(header::HOST)),
         cookies: headers.get_all(header::COOKIE).map(HeaderValue::as_bytes),
         user_agent: first(header::USER_AGENT),
-        traceparent: headers.get("traceparent").map(HeaderValue::as_bytes),
+        traceparent: headers.get(&TRACEPARENT).map(HeaderValue::as_bytes),
         client_ip: request.extensions().get().map(|ClientIp(ip)| *ip),
     }
 }

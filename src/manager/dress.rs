@@ -50,12 +50,14 @@ impl Manager {
             headers.retain(name, |_| false);
             headers.append_secret(name, token);
         }
-        if !self.sets_cache_headers() {
+        let hands_out = ending.set_cookie.is_some() || ending.token_header.is_some();
+        // Where the response depends on no session, its headers are not even looked at.
+        if !self.sets_cache_headers() || !(ending.accessed || hands_out) {
             return;
         }
         let CacheHeaders { vary, cache_control } = cache_headers(
             ending.accessed,
-            ending.set_cookie.is_some() || ending.token_header.is_some(),
+            hands_out,
             self.varies_by(),
             headers.lines(VARY),
             headers.lines(CACHE_CONTROL).next(),

@@ -53,7 +53,7 @@ fn clip(text: &str, bytes: usize) -> String {
     }
     let text = text.get(..end).unwrap_or_default();
     // Nearly always: every request comes by here.
-    if !text.contains(char::is_control) {
+    if text.is_ascii() && !text.bytes().any(|byte| byte.is_ascii_control()) {
         return text.to_owned();
     }
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()

@@ -7,8 +7,8 @@ use crate::{
     audit::RequestContext,
     cookie::{Presented, read},
     header::{self, Carrier, HeaderConfig, Transport},
-    id::Address,
-    session::{CookieAction, Engine, Outcome, Session, commit},
+    id::Token,
+    session::{Claim, CookieAction, Engine, Outcome, Session, commit},
     store::SessionStore,
 };
 
@@ -56,13 +56,25 @@ pub struct Ending {
 pub(crate) struct Turn(Option<Session>);
 
 impl Turn {
-    pub(crate) fn of(session: &Session) -> Self {
-        Self(Some(session.clone()))
+    pub(crate) const fn of(session: Session) -> Self {
+        Self(Some(session))
     }
 
     /// Of a request that never got a session.
     pub(crate) const fn refused() -> Self {
         Self(None)
+    }
+
+    pub(crate) fn session(&self) -> Option<&Session> {
+        self.0.as_ref()
+    }
+
+    /// What the response must say, given its status, where there is nothing to commit.
+    pub(crate) fn finish_at_once(&mut self, manager: &Manager, status: u16) -> Option<Ending> {
+        let ending = manager.finish_at_once(self.0.as_ref()?, status)?;
+        // It is closed.
+        self.0 = None;
+        Some(ending)
     }
 }
 
@@ -129,12 +141,12 @@ impl Manager {
             tracing::warn!("a request with a session cookie and a session token in a header");
             return Opening::Refused(Refusal::TwoTokens);
         };
-        let presented = self.accepted(presented, carrier);
-        let session = Session::new(Arc::clone(&self.0.engine), presented, carrier, touch, context);
-        match presented {
-            Some(_) if self.0.config.load == Load::Eager => Opening::Load(session),
-            _ => Opening::Ready(session),
-        }
+        let token = self.accepted(presented, carrier);
+        let eager = token.is_some() && self.0.config.load == Load::Eager;
+        let claim =
+            token.map(|token| if eager { Claim::Address(token.address()) } else { Claim::Token(token) });
+        let session = Session::new(Arc::clone(&self.0.engine), claim, carrier, touch, context);
+        if eager { Opening::Load(session) } else { Opening::Ready(session) }
     }
 
     /// What the request presents, and by which way; `None` where that is both.
@@ -155,11 +167,9 @@ impl Manager {
         }
     }
 
-    fn accepted(&self, presented: Presented, carrier: Carrier) -> Option<Address> {
+    fn accepted(&self, presented: Presented, carrier: Carrier) -> Option<Token> {
         match presented {
-            Presented::Token(token) if self.0.engine.store.shards().contains(token.shard()) => {
-                Some(token.address())
-            }
+            Presented::Token(token) if self.0.engine.store.shards().contains(token.shard()) => Some(token),
             Presented::Nothing => None,
             Presented::Duplicate => {
                 // Somebody else may have set one of them: worth a look, unlike the garbage below.
@@ -182,9 +192,11 @@ impl Manager {
         Refusal::from_error(error, self.0.config.retry_after)
     }
 
-    /// Whether [`finish`](Self::finish) has anything to wait for, given the response's status.
-    pub fn must_wait(&self, session: &Session, status: u16) -> bool {
-        session.wants_commit(self.counts(status))
+    /// What the response must say, given its status, where there is nothing to commit. `None`: ask
+    /// [`finish`](Self::finish).
+    pub fn finish_at_once(&self, session: &Session, status: u16) -> Option<Ending> {
+        let (cookie, accessed) = session.close_at_once(self.counts(status))?;
+        Some(self.ending(session, cookie, accessed, None))
     }
 
     /// Commits, and tells what the response must say.
@@ -204,12 +216,17 @@ impl Manager {
                 Some(Refusal::from_error(error, self.0.config.retry_after))
             }
         };
-        self.close(session, refusal)
+        let (cookie, accessed) = session.close();
+        self.ending(session, cookie, accessed, refusal)
     }
 
-    /// What the response must say where nothing is to be committed.
-    pub fn close(&self, session: &Session, refusal: Option<Refusal>) -> Ending {
-        let (cookie, accessed) = session.close();
+    fn ending(
+        &self,
+        session: &Session,
+        cookie: CookieAction,
+        accessed: bool,
+        refusal: Option<Refusal>,
+    ) -> Ending {
         let mut ending = Ending { refusal, set_cookie: None, token_header: None, accessed };
         let header = self.0.config.transport.header().filter(|_| session.carrier() == Carrier::Header);
         match (cookie, header) {

@@ -29,7 +29,7 @@ where
     state: State<S, ReqBody, ResBody>,
     manager: Manager,
     reply: R,
-    _turn: Turn,
+    turn: Turn,
 }
 
 /// A request without a cookie goes straight to `Calling` and, if it writes nothing, is never boxed.
@@ -41,12 +41,10 @@ where
     Loading {
         load: Boxed<Result<(), Error>>,
         next: Option<(S, Request<ReqBody>)>,
-        session: Session,
     },
     Calling {
         #[pin]
         call: S::Future,
-        session: Session,
     },
     Committing {
         commit: Boxed<Ending>,
@@ -68,22 +66,20 @@ where
     ) -> Self {
         let loading = session.clone();
         let load = Box::pin(async move { loading.load().await });
-        let turn = Turn::of(&session);
         Self {
-            state: State::Loading { load, next: Some((inner, request)), session },
+            state: State::Loading { load, next: Some((inner, request)) },
             manager,
             reply,
-            _turn: turn,
+            turn: Turn::of(session),
         }
     }
 
     pub(super) fn calling(call: S::Future, session: Session, manager: Manager, reply: R) -> Self {
-        let turn = Turn::of(&session);
-        Self { state: State::Calling { call, session }, manager, reply, _turn: turn }
+        Self { state: State::Calling { call }, manager, reply, turn: Turn::of(session) }
     }
 
     pub(super) fn refused(refusal: Refusal, manager: Manager, reply: R) -> Self {
-        Self { state: State::Refused(Some(refusal)), manager, reply, _turn: Turn::refused() }
+        Self { state: State::Refused(Some(refusal)), manager, reply, turn: Turn::refused() }
     }
 }
 
@@ -98,22 +94,21 @@ where
         let mut this = self.project();
         loop {
             let next = match this.state.as_mut().project() {
-                Project::Loading { load, next, session } => match ready!(load.as_mut().poll(cx)) {
+                Project::Loading { load, next } => match ready!(load.as_mut().poll(cx)) {
                     Ok(()) => {
                         let Some((mut inner, request)) = next.take() else { return Poll::Pending };
-                        State::Calling { call: inner.call(request), session: session.clone() }
+                        State::Calling { call: inner.call(request) }
                     }
                     Err(error) => State::Refused(Some(this.manager.load_failed(error))),
                 },
-                Project::Calling { call, session } => {
+                Project::Calling { call } => {
                     let response = ready!(call.poll(cx))?;
                     let status = response.status().as_u16();
-                    if !this.manager.must_wait(session, status) {
-                        session.forget_changes();
-                        let ending = this.manager.close(session, None);
+                    if let Some(ending) = this.turn.finish_at_once(this.manager, status) {
                         return Poll::Ready(Ok(dress(response, &ending, this.manager)));
                     }
-                    let (manager, session) = (this.manager.clone(), session.clone());
+                    let Some(session) = this.turn.session().cloned() else { return Poll::Pending };
+                    let manager = this.manager.clone();
                     let commit = Box::pin(async move { manager.finish(&session, status).await });
                     State::Committing { commit, response: Some(response) }
                 }

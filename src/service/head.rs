@@ -4,6 +4,9 @@ use http::{HeaderName, Request, header, header::Entry};
 
 use crate::{audit::ClientIp, manager::RequestHead};
 
+/// Not among those that the `http` crate knows.
+static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
 pub(super) fn of<B>(request: &Request<B>) -> RequestHead<'_, impl Iterator<Item = &[u8]>> {
     let headers = request.headers();
     let first = |name| headers.get(name).map(http::HeaderValue::as_bytes);
@@ -14,7 +17,7 @@ pub(super) fn of<B>(request: &Request<B>) -> RequestHead<'_, impl Iterator<Item 
         host: authority.or_else(|| first(header::HOST)),
         cookies: headers.get_all(header::COOKIE).into_iter().map(http::HeaderValue::as_bytes),
         user_agent: first(header::USER_AGENT),
-        traceparent: headers.get("traceparent").map(http::HeaderValue::as_bytes),
+        traceparent: headers.get(&TRACEPARENT).map(http::HeaderValue::as_bytes),
         client_ip: request.extensions().get().map(|ClientIp(ip)| *ip),
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    Engine, Key, Login, Outcome,
+    Claim, Engine, Key, Login, Outcome,
     commit::commit,
     key::writable,
     replay::replayed,
@@ -37,7 +37,7 @@ pub(super) struct Inner {
     pub(super) engine: Arc<Engine>,
     pub(super) context: Arc<RequestContext>,
     /// What the request's cookie names.
-    presented: Option<Address>,
+    presented: Option<Claim>,
     /// Where that stood, and so where a new token goes.
     carrier: Carrier,
     pub(super) touch: Touch,
@@ -71,7 +71,7 @@ impl Session {
     /// A session for a request that presents `presented`, not loaded yet if that is anything.
     pub(crate) fn new(
         engine: Arc<Engine>,
-        presented: Option<Address>,
+        presented: Option<Claim>,
         carrier: Carrier,
         touch: Touch,
         context: Arc<RequestContext>,
@@ -158,11 +158,12 @@ impl Session {
     /// After a sign-in or a renewal the session is where this request put it. A request with the old
     /// token of a renewal asks by that, since asking by the new one would count as its use.
     fn whereabouts(&self) -> Option<Address> {
+        let presented = || self.inner.presented.as_ref().map(Claim::address);
         let state = self.state();
         match state.record.as_deref() {
-            Some(record) if record.superseded => self.inner.presented.or(Some(record.address)),
+            Some(record) if record.superseded => presented().or(Some(record.address)),
             Some(record) => Some(record.address),
-            None => self.inner.presented,
+            None => presented(),
         }
     }
 
@@ -400,7 +401,7 @@ impl Session {
         let inner = Inner {
             engine: Arc::clone(&self.inner.engine),
             context: Arc::clone(&self.inner.context),
-            presented: self.inner.presented,
+            presented: self.inner.presented.as_ref().map(|claim| Claim::Address(claim.address())),
             carrier: self.inner.carrier,
             touch: self.inner.touch,
             detached: true,
@@ -473,9 +474,14 @@ impl Session {
         self.inner.carrier
     }
 
-    /// Whether the layer has to go to the store before it answers.
-    pub(crate) fn wants_commit(&self, delta_too: bool) -> bool {
-        self.state().wants_commit(delta_too)
+    /// [`close`](Self::close)s it, unless the layer has to go to the store before it answers.
+    pub(crate) fn close_at_once(&self, delta_too: bool) -> Option<(CookieAction, bool)> {
+        let mut state = self.state();
+        if state.wants_commit(delta_too) {
+            return None;
+        }
+        state.forget();
+        Some(state.close())
     }
 
     /// Drops what the handler changed but did not end.
@@ -490,9 +496,7 @@ impl Session {
 
     /// The request is over: what the response shall say, and no more writes.
     pub(crate) fn close(&self) -> (CookieAction, bool) {
-        let mut state = self.state();
-        state.closed = true;
-        (std::mem::take(&mut state.cookie), state.accessed)
+        self.state().close()
     }
 }
 

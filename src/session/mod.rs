@@ -44,6 +44,7 @@ mod address;
 mod admin;
 mod begin;
 mod carry;
+mod claim;
 mod commit;
 mod device;
 mod factor;
@@ -64,6 +65,7 @@ mod take;
 
 pub use address::ListedAddress;
 pub use admin::SessionAdmin;
+pub(crate) use claim::Claim;
 pub(crate) use commit::{Outcome, commit};
 pub use factor::FirstFactor;
 pub use grade::Grade;
