@@ -72,7 +72,7 @@ pub const MUTANTS: &[Mutant] = &[
         name: "a commit at once counts by two",
         source: COMMIT,
         find: "'h' .. ARGV[2] .. recent",
-        replace: "'h' .. string.format('%.0f', ARGV[3] + 1) .. string.sub(ARGV[2], #ARGV[3] + 1) .. recent",
+        replace: "'h' .. (string.gsub(ARGV[2], '^%d+', function(v) return string.format('%.0f', v + 1) end)) .. recent",
         breaks: I2Versions,
     },
     Mutant {
@@ -85,14 +85,14 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a commit leaves no entry",
         source: COMMIT,
-        find: "tell(KEYS[4], KEYS[5], counted, head, entry, ARGV[7], unpack(told or {}))",
+        find: "tell(KEYS[4], KEYS[5], counted, head, entry, notice, unpack(told or {}))",
         replace: "",
         breaks: I4Trail,
     },
     Mutant {
         name: "a commit at once leaves no entry",
         source: COMMIT,
-        find: "tell(KEYS[4], KEYS[5], ARGV[3], string.sub(base, -16), entry, ARGV[7], unpack(ARGV, 15, first - 1))",
+        find: "tell(KEYS[4], KEYS[5], version, string.sub(base, -16), entry, notice, unpack(ARGV, 12, first - 1))",
         replace: "",
         breaks: I4Trail,
     },
@@ -162,7 +162,7 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a commit at once ignores the deadline",
         source: COMMIT,
-        find: "and now < tonumber(ARGV[13]) then",
+        find: "and now < tonumber(ARGV[7]) then",
         replace: "then",
         breaks: I7Lifetime,
     },

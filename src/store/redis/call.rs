@@ -1,6 +1,8 @@
 //! A call of a script that most requests make.
 
-use redis::{Cmd, RedisResult, Script, ServerErrorKind, ToRedisArgs, Value, aio::ConnectionLike};
+use redis::{Cmd, RedisResult, Script, ServerErrorKind, ToRedisArgs, Value};
+
+use super::connection::Link;
 
 /// What [`redis::ScriptInvocation`] is, written into one piece of memory as it comes: there, each key and argument is
 /// one of its own first, thirty in a commit.
@@ -25,11 +27,11 @@ impl<'a> Call<'a> {
     }
 
     /// Runs it, and brings the script where it is not known.
-    pub(super) async fn put(&self, link: &mut impl ConnectionLike) -> RedisResult<Value> {
-        match self.command.query_async(link).await {
+    pub(super) async fn put(&self, link: &mut Link) -> RedisResult<Value> {
+        match link.reply(&self.command).await {
             Err(error) if error.kind() == redis::ErrorKind::Server(ServerErrorKind::NoScript) => {
                 Box::pin(self.script.load_async(link)).await?;
-                self.command.query_async(link).await
+                Box::pin(link.reply(&self.command)).await
             }
             answer => answer,
         }

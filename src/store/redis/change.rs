@@ -190,13 +190,8 @@ fn question(store: &RedisStore, commit: &Commit) -> Call<'static> {
     let (keys, at) = (&store.keys, commit.at);
     let hash = keys.hash(&at.reference);
     let session = keys.session(at.shard, &hash);
-    let (target, reference) = match &commit.renewal {
-        Some(renewal) => {
-            let to = keys.session(at.shard, &keys.hash(&renewal.to.reference));
-            (Some(to), renewal.to.reference.as_bytes().as_slice())
-        }
-        None => (None, [].as_slice()),
-    };
+    let target =
+        commit.renewal.as_ref().map(|renewal| keys.session(at.shard, &keys.hash(&renewal.to.reference)));
     let (entry, event) = store.entry_and_event(|| Payload::from(commit));
     // That a session moves is told in any case.
     let limit = match commit.renewal {
@@ -204,9 +199,9 @@ fn question(store: &RedisStore, commit: &Commit) -> Call<'static> {
         Some(_) => String::new(),
     };
     let (aftermath, epoch) = (keys.aftermath(at.shard, &hash), keys.epoch(at.shard));
-    let told = commit.renewal.is_some() || store.trail.on || store.events.is_some();
+    let tells = store.trail.on || store.events.is_some();
     // Where nobody is told, a commit has nothing to do with the other keys.
-    let further = told.then(|| {
+    let further = (tells || commit.renewal.is_some()).then(|| {
         let last = match commit.renewal {
             None => keys.shed(at.shard),
             Some(_) => keys.due(at.shard),
@@ -234,40 +229,30 @@ fn question(store: &RedisStore, commit: &Commit) -> Call<'static> {
         Some(After::Stays) => b"k".as_slice(),
         Some(After::Becomes(packed)) => packed.as_slice(),
     };
-    let (elsewhere, told) =
+    let (elsewhere, results) =
         foreseen.as_ref().map(|foreseen| (&*foreseen.elsewhere, &*foreseen.told)).unwrap_or_default();
     let mut script = Call::new(&COMMIT, &names, args, bytes + after.len());
     script
         .arg(lead(commit.base, b""))
         .arg(lead(Base { version, head: commit.event }, b""))
-        .arg(version.get());
+        .arg(mode(commit, tells).as_slice());
     match commit.is_activity() {
         true => script.arg(millis(commit.idle)),
         false => script.arg(""),
     };
-    script
-        .arg(match commit.policy {
-            Policy::Merge => "merge",
-            Policy::Strict => "strict",
-            Policy::LastWriteWins => "last",
-        })
-        .arg(entry)
-        .arg(event)
-        .arg(limit)
-        .arg(u8::from(commit.delta.clear))
-        .arg(reference)
-        .arg(after)
-        .arg(commit.image.epoch())
-        .arg(commit.image.deadline().as_millis());
-    // The trail tells no values where it has names only.
-    let told = if store.trail.tells_values() { told } else { &[] };
-    script.arg(told.len());
-    for (name, value) in told {
-        script.arg(format!(".{name}")).arg(value.as_str());
+    script.arg(after).arg(commit.image.epoch()).arg(commit.image.deadline().as_millis());
+    if tells {
+        // The trail tells no values where it has names only.
+        let results = if store.trail.tells_values() { results } else { &[] };
+        script.arg(limit).arg(entry).arg(event).arg(results.len());
+        for (name, value) in results {
+            script.arg(format!(".{name}")).arg(value.as_str());
+        }
     }
     if let Some(renewal) = &commit.renewal {
         let anew = renewal.anew.as_ref();
         script
+            .arg(renewal.to.reference.as_bytes())
             .arg(millis(renewal.grace))
             .arg(&hash)
             .arg(millis(renewal.remember))
@@ -281,6 +266,18 @@ fn question(store: &RedisStore, commit: &Commit) -> Call<'static> {
         script.arg(mode).arg(name).arg(value);
     }
     script
+}
+
+/// The policy's letter, and those of what is to be done besides.
+fn mode(commit: &Commit, tells: bool) -> Vec<u8> {
+    let policy = match commit.policy {
+        Policy::Merge => b'm',
+        Policy::Strict => b's',
+        Policy::LastWriteWins => b'l',
+    };
+    let besides = [(commit.delta.clear, b'c'), (tells, b't'), (commit.renewal.is_some(), b'r')];
+    let besides = besides.into_iter().filter_map(|(wanted, letter)| wanted.then_some(letter));
+    [policy].into_iter().chain(besides).collect()
 }
 
 /// See the script.

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    pin::pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -43,7 +44,7 @@ struct Inner {
 }
 
 #[derive(Clone)]
-enum Link {
+pub(super) enum Link {
     Single(MultiplexedConnection),
     #[cfg(feature = "cluster")]
     Cluster(ClusterConnection),
@@ -100,6 +101,18 @@ impl Connection {
         self.ask(Question::Commands(commands)).await
     }
 
+    /// The same, each reply as it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`query`](Self::query); that of one command is the error of all.
+    pub(super) async fn replies(&self, commands: &Pipeline) -> Result<Vec<Value>> {
+        match self.ask(Question::Replies(commands)).await? {
+            Value::Array(replies) => Ok(replies),
+            other => Ok(vec![other]),
+        }
+    }
+
     /// One script, which must be safe to repeat.
     ///
     /// # Errors
@@ -125,7 +138,8 @@ impl Connection {
         self.0.pulse.keep(self.0.timeout);
         let mut setbacks = 0;
         loop {
-            let error = match self.attempt(&question, deadline).await? {
+            let answer = self.attempt(&question, deadline).await?;
+            let error = match answer.and_then(|answer| Ok(T::from_redis_value(answer)?)) {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -138,13 +152,10 @@ impl Connection {
     }
 
     /// Asks once. The outer error is that the time is up.
-    async fn attempt<T: FromRedisValue>(
-        &self,
-        question: &Question<'_>,
-        deadline: Instant,
-    ) -> Result<RedisResult<T>> {
+    async fn attempt(&self, question: &Question<'_>, deadline: Instant) -> Result<RedisResult<Value>> {
         let cell = Arc::clone(&self.0.link.lock().unwrap_or_else(PoisonError::into_inner));
-        let answer = async {
+        // Where it is made, it stays: it is large.
+        let answer = pin!(async {
             let mut link = match cell.get() {
                 Some(link) => link.clone(),
                 // Once in the life of a connection; below, too, what is rare is kept out of the future that every
@@ -152,7 +163,7 @@ impl Connection {
                 None => Box::pin(self.link(&cell)).await?,
             };
             question.put(&mut link).await
-        };
+        });
         let answer = tokio::time::timeout_at(deadline, answer).await;
         // A cluster's client looks after its connections one by one.
         if !self.is_cluster()
@@ -230,6 +241,7 @@ impl Connection {
 enum Question<'a> {
     Command(&'a Cmd),
     Commands(&'a Pipeline),
+    Replies(&'a Pipeline),
     Script(&'a ScriptInvocation<'a>),
     Call(&'a Call<'a>),
     #[cfg(all(feature = "audit", feature = "cluster"))]
@@ -237,20 +249,50 @@ enum Question<'a> {
 }
 
 impl Question<'_> {
-    async fn put<T: FromRedisValue>(&self, link: &mut Link) -> RedisResult<T> {
+    async fn put(&self, link: &mut Link) -> RedisResult<Value> {
         match self {
+            Self::Replies(commands) => Ok(Value::Array(link.replies(commands).await?)),
+            Self::Call(call) => call.put(link).await,
             Self::Command(command) => command.query_async(link).await,
             Self::Commands(commands) => commands.query_async(link).await,
             Self::Script(script) => Box::pin(script.invoke_async(link)).await,
-            Self::Call(call) => Ok(T::from_redis_value(call.put(link).await?)?),
             #[cfg(all(feature = "audit", feature = "cluster"))]
             Self::At(whom, command) => match (link, whom.route()) {
                 (Link::Cluster(link), Some(route)) => {
-                    let answer = Box::pin(link.route_command(Cmd::clone(command), route)).await?;
-                    Ok(T::from_redis_value(answer.extract_error()?)?)
+                    Box::pin(link.route_command(Cmd::clone(command), route)).await?.extract_error()
                 }
                 (link, _) => command.query_async(link).await,
             },
+        }
+    }
+}
+
+impl Link {
+    /// What most requests ask is asked of the driver itself: through [`ConnectionLike`] each question is one block of
+    /// memory more, and each answer is taken apart and put together again.
+    async fn replies(&mut self, commands: &Pipeline) -> RedisResult<Vec<Value>> {
+        let count = commands.len();
+        let replies = match self {
+            Self::Single(link) => link.send_packed_commands(commands, 0, count).await?,
+            #[cfg(feature = "cluster")]
+            Self::Cluster(link) => link.req_packed_commands(commands, 0, count).await?,
+        };
+        match replies.iter().find(|reply| matches!(reply, Value::ServerError(_))) {
+            Some(Value::ServerError(error)) => Err(error.clone().into()),
+            _ => Ok(replies),
+        }
+    }
+
+    /// The same of one command.
+    pub(super) async fn reply(&mut self, command: &Cmd) -> RedisResult<Value> {
+        let reply = match self {
+            Self::Single(link) => link.send_packed_command(command).await?,
+            #[cfg(feature = "cluster")]
+            Self::Cluster(link) => link.req_packed_command(command).await?,
+        };
+        match reply {
+            Value::ServerError(error) => Err(error.into()),
+            reply => Ok(reply),
         }
     }
 }

@@ -7,7 +7,7 @@ use redis::{Cmd, Pipeline, Value};
 use super::{
     RedisStore,
     change::shorten_grace,
-    codec::{Aftermath, Remembered, Session, Values},
+    codec::{Aftermath, Remembered, Session, Values, number},
 };
 use crate::{
     clock::{Timestamp, millis},
@@ -80,10 +80,9 @@ async fn fetch(
     idle: Duration,
 ) -> Result<Option<(Session, u64, Timestamp)>> {
     let pipe = question(store, at, touch, idle);
-    let (values, left, ends, epoch): (Value, i64, i64, Option<u64>) =
-        store.connection.pipeline(&pipe).await?;
-    let values = Values::from_value(values)
-        .ok_or_else(|| Error::msg(ErrorKind::Corrupt, "HVALS answered no values"))?;
+    let replies = store.connection.replies(&pipe).await?;
+    let (values, left, ends, epoch) = told(replies)
+        .ok_or_else(|| Error::msg(ErrorKind::Corrupt, "a load was answered by something else"))?;
     if values.is_empty() {
         return Ok(None);
     }
@@ -103,7 +102,20 @@ async fn fetch(
         // Neither used nor adopted: the visitor goes on without a session.
         tracing::error!(session = %at.reference, "a session that can't be decoded");
     }
-    Ok(session.map(|session| (session, epoch.unwrap_or(0), now)))
+    Ok(session.map(|session| (session, epoch, now)))
+}
+
+/// What the four commands answered.
+fn told(replies: Vec<Value>) -> Option<(Values, i64, i64, u64)> {
+    let [values, Value::Int(left), Value::Int(ends), epoch] = <[Value; 4]>::try_from(replies).ok()? else {
+        return None;
+    };
+    let epoch = match epoch {
+        Value::Nil => 0,
+        Value::BulkString(epoch) => number(&epoch)?,
+        _ => return None,
+    };
+    Some((Values::from_value(values)?, left, ends, epoch))
 }
 
 /// Nothing but this lives while Redis is at work.

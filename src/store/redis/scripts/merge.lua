@@ -1,8 +1,13 @@
 -- The rest of commit.lua, which says what KEYS and ARGV are: what others did meanwhile, operations, renewals. Behind
 -- that, due.lua and meta.lua.
-local event, tail, policy = string.sub(ARGV[2], -16), string.sub(ARGV[2], -8), ARGV[5]
-local renewal = ARGV[10] ~= ''
-local FIRST = renewal and 23 or 15 + 2 * ARGV[14]
+local event, tail = string.sub(ARGV[2], -16), string.sub(ARGV[2], -8)
+local renewal, clear = string.find(ARGV[3], 'r', 2, true), string.find(ARGV[3], 'c', 2, true)
+local policy = string.byte(ARGV[3])
+local new_ref, grace, hash, remember, absolute, user, method, new_place, old_place
+if renewal then
+  new_ref, grace, hash, remember, absolute, user, method, new_place, old_place = unpack(ARGV, first, first + 8)
+  first = first + 9
+end
 
 -- The place of an event in `recent`, counted from 1, or nil.
 local function place_of(recent, wanted)
@@ -141,9 +146,9 @@ if not current then
   if string.sub(events, place * 8 - 7, place * 8) ~= string.sub(base, -8) then
     return conflict({})
   end
-  if policy == 'strict' then return conflict({}) end
-  if policy == 'merge' then
-    for i = FIRST, #ARGV, 3 do
+  if policy == 115 then return conflict({}) end
+  if policy == 109 then
+    for i = first, #ARGV, 3 do
       local mode = string.sub(ARGV[i], 1, 1)
       if mode == 'S' or mode == 'T' or mode == 'D' or mode == 'E' then
         local field = stored(ARGV[i + 1])
@@ -159,7 +164,6 @@ end
 
 -- What is to be written: `p` if it is another, fields that are set, fields that go.
 local packs, set, remove = false, {}, {}
-local clear = ARGV[9] == '1'
 if clear then values, places, packs = {}, {}, true end
 local function put(name, field)
   local place = places[name]
@@ -186,7 +190,7 @@ local high, low = math.floor(version / 4294967296), version % 4294967296
 local plain, secret = struct.pack('>I2I4', high, low), struct.pack('>I2I4', high + 32768, low)
 local counted = string.format('%.0f', version)
 local results, told = {}, nil
-for i = FIRST, #ARGV, 3 do
+for i = first, #ARGV, 3 do
   local mode, name, given = string.sub(ARGV[i], 1, 1), ARGV[i + 1], ARGV[i + 2]
   if mode == 's' or mode == 'S' or mode == 'T' then
     put(name, (string.byte(given) > 127 and secret or plain) .. string.sub(given, 7))
@@ -226,12 +230,12 @@ if clear then
   end
 end
 if renewal and redis.call('EXISTS', KEYS[6]) == 1 then return {'taken'} end
-local anew = renewal and ARGV[18] ~= ''
+local anew = renewal and absolute ~= ''
 local before = renewal and meta_of(was[2])
 local handle = renewal and before.handle
 local listed = KEYS[8] and handle and redis.call('HMGET', KEYS[8], handle, 'rev')
 
-if full and string.byte(ARGV[8]) == 98 then return {'full'} end
+if full and string.byte(limit) == 98 then return {'full'} end
 if full then
   local at = string.format('%.0f', now)
   redis.call('HINCRBY', KEYS[7], 'changes', 1)
@@ -244,7 +248,7 @@ end
 if told and string.sub(entry, 1, 18) == '{"names_only":true' then told = nil end
 
 -- The audit entry is the first write: a script that fails here has changed nothing.
-tell(KEYS[4], KEYS[5], counted, head, entry, ARGV[7], unpack(told or {}))
+tell(KEYS[4], KEYS[5], counted, head, entry, notice, unpack(told or {}))
 if packs then
   set[#set + 1] = 'p'
   set[#set + 1] = 'p' .. table.concat(values)
@@ -255,12 +259,12 @@ set[#set + 1] = 'h' .. counted .. ' ' .. event .. recent
 local at = renewal and string.format('%.0f', now)
 local after = renewal and meta_of(was[2])
 if anew then
-  after.deadline, after.user, after.method = string.format('%.0f', now + ARGV[18]), ARGV[19], ARGV[20]
+  after.deadline, after.user, after.method = string.format('%.0f', now + absolute), user, method
   after.auth_at = at
   -- Nobody follows from the token before.
   after.from, after.renewed = nil, nil
 elseif renewal then
-  after.from, after.renewed = ARGV[16], at
+  after.from, after.renewed = hash, at
 end
 if renewal then
   set[#set + 1] = 'm'
@@ -272,31 +276,31 @@ if #remove > 0 then redis.call('HDEL', session, unpack(remove)) end
 if ARGV[4] ~= '' then redis.call('PEXPIRE', session, ARGV[4]) end
 if renewal then
   redis.call('RENAME', session, KEYS[6])
-  redis.call('ZREM', KEYS[7], due_name(ARGV[22], before.deadline, handle, before.user))
+  redis.call('ZREM', KEYS[7], due_name(old_place, before.deadline, handle, before.user))
   -- Where the idle time goes on running, the sweep is asked to look at once, and finds how long that is.
   local due_at = math.min(now + (tonumber(ARGV[4]) or 0), tonumber(after.deadline))
-  redis.call('ZADD', KEYS[7], string.format('%.0f', due_at), due_name(ARGV[21], after.deadline, handle, after.user))
+  redis.call('ZADD', KEYS[7], string.format('%.0f', due_at), due_name(new_place, after.deadline, handle, after.user))
   if anew then
     redis.call('HSET', KEYS[2], 'kind', 'ended', 'reason', 'replaced', 'at', at, 'by', event)
   else
-    local grace = string.format('%.0f', now + ARGV[15])
-    redis.call('HSET', KEYS[2], 'kind', 'moved', 'to', ARGV[10], 'until', grace)
+    local ends = string.format('%.0f', now + grace)
+    redis.call('HSET', KEYS[2], 'kind', 'moved', 'to', new_ref, 'until', ends)
   end
-  redis.call('PEXPIRE', KEYS[2], ARGV[17])
+  redis.call('PEXPIRE', KEYS[2], remember)
 end
 -- Its entry in the user's index moves along, under the same handle.
 local rest = listed and listed[1] and string.match(listed[1], '^%S+ %S+ (.*)$')
 if rest and anew then
   local began, told = string.match(rest, '^(%d+ %d+ %d+ %d+) %d+ %d+ (.*)$')
   told = cjson.decode(told)
-  told.method = ARGV[20] ~= '' and ARGV[20] or nil
-  rest = string.format('%s %.0f %s %s', began, now + ARGV[18], at, cjson.encode(told))
+  told.method = method ~= '' and method or nil
+  rest = string.format('%s %.0f %s %s', began, now + absolute, at, cjson.encode(told))
 end
 if rest then
-  redis.call('HSET', KEYS[8], handle, ARGV[21] .. ' ' .. rest,
+  redis.call('HSET', KEYS[8], handle, new_place .. ' ' .. rest,
     'rev', string.format('%.0f', (listed[2] or 0) + 1))
-  if anew and redis.call('PTTL', KEYS[8]) < tonumber(ARGV[18]) then
-    redis.call('PEXPIRE', KEYS[8], ARGV[18])
+  if anew and redis.call('PTTL', KEYS[8]) < tonumber(absolute) then
+    redis.call('PEXPIRE', KEYS[8], absolute)
   end
 end
 return committed(version, now, not current and redis.call('HVALS', KEYS[6] or session))
