@@ -102,7 +102,7 @@ pub struct Payload<'a> {
     /// The version of this layout. A writer keeps what it does not know as raw bytes.
     pub schema: u16,
     /// The change's name.
-    #[serde(serialize_with = "display")]
+    #[serde(serialize_with = "event_id")]
     pub id: EventId,
     /// What happened.
     pub kind: EntryKind,
@@ -313,8 +313,10 @@ pub struct ParsedPayload<'a> {
     pub context: RequestContext,
 }
 
-fn display<T: fmt::Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(value)
+fn event_id<S: Serializer>(id: &EventId, serializer: S) -> Result<S::Ok, S::Error> {
+    // By `Display`, its letters pass the formatter one by one, and each change has one.
+    let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
+    serializer.serialize_str(id.as_uuid().hyphenated().encode_lower(&mut text))
 }
 
 fn display_or_empty<T: fmt::Display, S: Serializer>(

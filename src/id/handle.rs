@@ -46,7 +46,8 @@ impl SessionHandle {
     }
 
     /// Reads the one canonical spelling; everything else is `None`.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: impl AsRef<[u8]>) -> Option<Self> {
+        let text = text.as_ref();
         if text.len() != Self::LEN {
             return None;
         }

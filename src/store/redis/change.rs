@@ -190,8 +190,7 @@ fn question(store: &RedisStore, commit: &Commit) -> Call<'static> {
     let (keys, at) = (&store.keys, commit.at);
     let hash = keys.hash(&at.reference);
     let session = keys.session(at.shard, &hash);
-    let target =
-        commit.renewal.as_ref().map(|renewal| keys.session(at.shard, &keys.hash(&renewal.to.reference)));
+    let target = commit.renewal.as_ref().map(|renewal| keys.session_at(renewal.to));
     let (entry, event) = store.entry_and_event(|| Payload::from(commit));
     // That a session moves is told in any case.
     let limit = match commit.renewal {
@@ -211,7 +210,7 @@ fn question(store: &RedisStore, commit: &Commit) -> Call<'static> {
         (keys.audit(at.shard), keys.log(at.shard), last, index)
     });
     let mut names: Vec<&str> = Vec::with_capacity(8);
-    names.extend([&*session, &aftermath, &epoch]);
+    names.extend([&*session, &aftermath, epoch]);
     if let Some((audit, log, last, index)) = &further {
         names.extend([&**audit, log, target.as_ref().unwrap_or(&session), last]);
         names.extend(index.as_deref());

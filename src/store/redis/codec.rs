@@ -226,19 +226,19 @@ struct Meta<'a> {
 
 impl<'a> Meta<'a> {
     fn parse(text: &'a [u8]) -> Option<Self> {
-        let mut words = std::str::from_utf8(text).ok()?.splitn(11, ' ');
+        let mut words = text.splitn(11, |byte| *byte == b' ');
         let mut word = || words.next();
-        let number = |word: &str| word.parse::<u64>().ok();
-        let moment = |word: &str| number(word).map(Timestamp::from_millis);
+        let moment = |word| number(word).map(Timestamp::from_millis);
+        let length = |word| usize::try_from(number(word)?).ok();
         let epoch = number(word()?)?;
         let deadline = moment(word()?)?;
         let created_at = moment(word()?)?;
         let _class = word()?;
         let authenticated_at = moment(word()?);
         let handle = SessionHandle::parse(word()?);
-        let (renewed, from) = (moment(word()?), word()?);
-        let (user, method) = (word()?.parse().ok()?, word()?.parse().ok()?);
-        let texts = word()?;
+        let (renewed, from) = (moment(word()?), std::str::from_utf8(word()?).ok()?);
+        let (user, method) = (length(word()?)?, length(word()?)?);
+        let texts = std::str::from_utf8(word()?).ok()?;
         let (user, texts) = texts.split_at_checked(user)?;
         let (method, device) = texts.split_at_checked(method)?;
         let some = |text: &'a str| (!text.is_empty()).then_some(text);
@@ -278,8 +278,11 @@ pub(super) fn ended(reason: &[u8], at: &[u8], device: &[u8]) -> Ended {
     }
 }
 
+/// A whole number of 19 digits at most, as scripts and Redis write it. Every load reads a handful.
 pub(super) fn number(text: &[u8]) -> Option<u64> {
-    std::str::from_utf8(text).ok()?.parse().ok()
+    let digit = |byte: &u8| byte.is_ascii_digit().then(|| u64::from(byte - b'0'));
+    let digits = Some(text).filter(|text| (1..=19).contains(&text.len()))?;
+    digits.iter().try_fold(0, |number, byte| Some(number * 10 + digit(byte)?))
 }
 
 fn text(value: &Value) -> Option<&[u8]> {

@@ -77,7 +77,7 @@ impl RedisStore {
 
     /// The key of the session at this address.
     pub(crate) fn key_of(&self, at: Address) -> String {
-        self.keys.session(at.shard, &self.keys.hash(&at.reference))
+        self.keys.session_at(at)
     }
 
     /// Version and last event of the session under this key.

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     error::{Error, ErrorKind, Result},
-    id::{SessionRef, Shard, ShardCount},
+    id::{Address, SessionRef, Shard, ShardCount},
 };
 
 /// Makes the key names of one namespace.
@@ -19,6 +19,8 @@ pub(crate) struct Keys {
     shards: ShardCount,
     /// `namespace:{tag}:` for every shard.
     prefixes: Arc<[String]>,
+    /// Every request asks for its shard's.
+    epochs: Arc<[String]>,
     pepper: Option<Arc<Zeroizing<Vec<u8>>>>,
 }
 
@@ -34,9 +36,11 @@ impl Keys {
         if pepper.as_ref().is_some_and(|pepper| pepper.len() < 16) {
             return Err(Error::msg(ErrorKind::Config, "the pepper needs at least 16 random bytes"));
         }
-        let prefixes = tags(shards).iter().map(|tag| format!("{namespace}:{{{tag}}}:")).collect();
+        let prefixes: Arc<[String]> =
+            tags(shards).iter().map(|tag| format!("{namespace}:{{{tag}}}:")).collect();
+        let epochs = prefixes.iter().map(|prefix| format!("{prefix}epoch")).collect();
         let pepper = pepper.map(|pepper| Arc::new(Zeroizing::new(pepper)));
-        Ok(Self { namespace: namespace.into(), shards, prefixes, pepper })
+        Ok(Self { namespace: namespace.into(), shards, prefixes, epochs, pepper })
     }
 
     pub(crate) fn shards(&self) -> ShardCount {
@@ -56,13 +60,13 @@ impl Keys {
 
     /// `H(ref)`, which session keys carry.
     pub(crate) fn hash(&self, reference: &SessionRef) -> String {
-        self.hashed(&[reference.as_bytes()])
+        URL_SAFE_NO_PAD.encode(self.digest(&[reference.as_bytes()]))
     }
 
-    fn hashed(&self, parts: &[&[u8]]) -> String {
+    fn digest(&self, parts: &[&[u8]]) -> impl AsRef<[u8]> {
         // HMAC takes a key of any length.
         let mac = self.pepper.as_ref().and_then(|pepper| Hmac::<Sha256>::new_from_slice(pepper).ok());
-        let digest = match mac {
+        match mac {
             Some(mut mac) => {
                 parts.iter().for_each(|part| mac.update(part));
                 mac.finalize().into_bytes()
@@ -72,13 +76,25 @@ impl Keys {
                 parts.iter().for_each(|part| hash.update(part));
                 hash.finalize()
             }
-        };
-        URL_SAFE_NO_PAD.encode(digest)
+        }
     }
 
     /// The session itself.
     pub(crate) fn session(&self, shard: Shard, hash: &str) -> String {
-        self.key(shard, "s:", hash)
+        self.key(shard, SESSION, hash)
+    }
+
+    /// The key of the session at this address, in one piece of memory.
+    pub(crate) fn session_at(&self, at: Address) -> String {
+        let prefix = self.prefix(at.shard);
+        let mut key = String::with_capacity(prefix.len() + SESSION.len() + HASHED);
+        key.push_str(prefix);
+        key.push_str(SESSION);
+        // The encoder's own way to add to a string goes piece by piece.
+        let mut hash = [0; HASHED];
+        let _ = URL_SAFE_NO_PAD.encode_slice(self.digest(&[at.reference.as_bytes()]), &mut hash);
+        key.push_str(std::str::from_utf8(&hash).unwrap_or_default());
+        key
     }
 
     /// Matches all sessions' keys, for `SCAN`.
@@ -99,12 +115,12 @@ impl Keys {
 
     /// The sessions of a user. Ids are hashed: they may be names, and anybody may choose one.
     pub(crate) fn user(&self, shard: Shard, user: &str) -> String {
-        self.key(shard, "u:", &self.hashed(&[b"user", user.as_bytes()]))
+        self.key(shard, "u:", &URL_SAFE_NO_PAD.encode(self.digest(&[b"user", user.as_bytes()])))
     }
 
     /// The counter that ends everything older.
-    pub(crate) fn epoch(&self, shard: Shard) -> String {
-        self.key(shard, "epoch", "")
+    pub(crate) fn epoch(&self, shard: Shard) -> &str {
+        self.epochs.get(usize::from(shard.index())).map_or("", String::as_str)
     }
 
     /// The audit queue.
@@ -151,10 +167,19 @@ impl Keys {
     }
 
     fn key(&self, shard: Shard, kind: &str, hash: &str) -> String {
-        let prefix = self.prefixes.get(usize::from(shard.index())).map_or("", String::as_str);
-        [prefix, kind, hash].concat()
+        [self.prefix(shard), kind, hash].concat()
+    }
+
+    fn prefix(&self, shard: Shard) -> &str {
+        self.prefixes.get(usize::from(shard.index())).map_or("", String::as_str)
     }
 }
+
+/// Stands before the hash in a session's key.
+const SESSION: &str = "s:";
+
+/// The characters of a hash in a key.
+const HASHED: usize = 43;
 
 /// One hash tag for each shard, such that shard `i` of `n` falls into the `i`-th of `n` equal parts of
 /// the cluster's slots, and the shards spread evenly over the masters. The first of `0`, `1`, `2` …

@@ -120,8 +120,7 @@ fn told(replies: Vec<Value>) -> Option<(Values, i64, i64, u64)> {
 
 /// Nothing but this lives while Redis is at work.
 fn question(store: &RedisStore, at: Address, touch: Touch, idle: Duration) -> Pipeline {
-    let hash = store.keys.hash(&at.reference);
-    let key = store.keys.session(at.shard, &hash);
+    let key = store.keys.session_at(at);
     let mut pipe = Pipeline::with_capacity(4);
     pipe.add_command(keyed("HVALS", &key));
     match touch {
@@ -133,7 +132,7 @@ fn question(store: &RedisStore, at: Address, touch: Touch, idle: Duration) -> Pi
         Touch::Peek => pipe.add_command(keyed("PTTL", &key)),
     };
     pipe.add_command(keyed("PEXPIRETIME", &key));
-    pipe.add_command(keyed("GET", &store.keys.epoch(at.shard)));
+    pipe.add_command(keyed("GET", store.keys.epoch(at.shard)));
     pipe
 }
 
