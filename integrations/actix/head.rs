@@ -6,22 +6,34 @@ use actix_web::{
     http::header::{self, HeaderName, HeaderValue},
 };
 
-use crate::{audit::ClientIp, manager::RequestHead};
+use crate::{
+    audit::ClientIp,
+    manager::{Manager, RequestHead},
+};
 
 /// Not among those that the `http` crate knows.
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-pub(super) fn of(request: &ServiceRequest) -> RequestHead<'_, impl Iterator<Item = &[u8]>> {
+/// A header that nobody looks at is not looked for.
+pub(super) fn of<'a>(
+    request: &'a ServiceRequest,
+    manager: &Manager,
+) -> RequestHead<'a, impl Iterator<Item = &'a [u8]> + use<'a>> {
     let headers = request.headers();
     let first = |name| headers.get(name).map(HeaderValue::as_bytes);
-    let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
+    let authority = || request.uri().authority().map(|authority| authority.as_str().as_bytes());
+    let host = || authority().or_else(|| first(header::HOST));
     RequestHead {
         method: request.method().as_str(),
         path: request.path(),
-        host: authority.or_else(|| first(header::HOST)),
+        host: manager.looks_at_host().then(host).flatten(),
         cookies: headers.get_all(header::COOKIE).map(HeaderValue::as_bytes),
         user_agent: first(header::USER_AGENT),
-        traceparent: headers.get(&TRACEPARENT).map(HeaderValue::as_bytes),
+        traceparent: manager
+            .looks_at_trace()
+            .then(|| headers.get(&TRACEPARENT))
+            .flatten()
+            .map(HeaderValue::as_bytes),
         client_ip: request.extensions().get().map(|ClientIp(ip)| *ip),
     }
 }

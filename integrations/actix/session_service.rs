@@ -42,10 +42,10 @@ where
 
     fn call(&self, mut request: ServiceRequest) -> Self::Future {
         let opening = match self.manager.token_header() {
-            None => self.manager.begin(head::of(&request)),
+            None => self.manager.begin(head::of(&request, &self.manager)),
             Some(name) => {
                 head::mark_secret(&mut request, name);
-                self.manager.begin_with(head::of(&request), head::lines(&request, name))
+                self.manager.begin_with(head::of(&request, &self.manager), head::lines(&request, name))
             }
         };
         let (manager, reply) = (self.manager.clone(), Rc::clone(&self.reply));

@@ -109,6 +109,16 @@ impl Manager {
         self.0.config.transport.header().map(HeaderConfig::name)
     }
 
+    /// Whether a request's host is of interest; otherwise the adapter need not look for it.
+    pub fn looks_at_host(&self) -> bool {
+        self.0.config.cookie.is_loopback_only()
+    }
+
+    /// Whether a request's `traceparent` is of interest; otherwise the adapter need not look for it.
+    pub fn looks_at_trace(&self) -> bool {
+        self.0.engine.store.audits()
+    }
+
     /// What responses depend on, as `Vary` names it.
     pub(super) fn varies_by(&self) -> [Option<&'static str>; 2] {
         self.0.config.transport.varies_by()
@@ -125,13 +135,13 @@ impl Manager {
         head: RequestHead<'a, C>,
         tokens: impl IntoIterator<Item = &'a [u8]>,
     ) -> Opening {
-        if self.0.config.cookie.is_loopback_only() && !head.host.is_some_and(is_loopback) {
+        if self.looks_at_host() && !head.host.is_some_and(is_loopback) {
             tracing::error!(
                 "a request for another host than localhost, with the cookie for local development"
             );
             return Opening::Refused(Refusal::InsecureHost);
         }
-        let context = match self.0.engine.store.audits() {
+        let context = match self.looks_at_trace() {
             true => Arc::new(head.context()),
             false if head.client_ip.is_some() || head.user_agent.is_some() => Arc::new(head.origin()),
             false => Arc::clone(&self.0.no_context),

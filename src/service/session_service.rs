@@ -35,10 +35,10 @@ where
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         let opening = match self.manager.token_header() {
-            None => self.manager.begin(head::of(&request)),
+            None => self.manager.begin(head::of(&request, &self.manager)),
             Some(name) => {
                 head::mark_secret(&mut request, name);
-                self.manager.begin_with(head::of(&request), head::lines(&request, name))
+                self.manager.begin_with(head::of(&request, &self.manager), head::lines(&request, name))
             }
         };
         let (manager, reply) = (self.manager.clone(), self.reply.clone());
