@@ -57,8 +57,8 @@ fn costs(values: usize) -> [f64; 2] {
 fn reading_and_writing() {
     let [[read, write], [read_of_many, write_of_many]] = [costs(1), costs(9)];
     println!("reads: {read} of one value, {read_of_many} of nine; writes: {write}, {write_of_many}");
-    assert!(read < 35.0, "{read} allocations for a request that reads");
-    assert!(write < 60.0, "{write} allocations for a request that writes");
+    assert!(read < 32.0, "{read} allocations for a request that reads");
+    assert!(write < 56.0, "{write} allocations for a request that writes");
     assert!(read_of_many < read + 1.0, "a small value more costs none: {read_of_many} instead of {read}");
     assert!(
         write_of_many < write + 1.0,
