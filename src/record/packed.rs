@@ -5,7 +5,9 @@
 
 use bytes::Bytes;
 
-use super::{Field, FieldName, Json, Version};
+#[cfg(feature = "redis")]
+use super::FieldName;
+use super::{Field, Json, Version};
 
 /// The highest bit of a value's first six bytes; the rest is its version.
 pub(crate) const SECRET: u8 = 0x80;

@@ -72,7 +72,7 @@ impl Values {
 
     /// The whole session. `None` if it is none of this schema's.
     pub(super) fn into_session(self, address: Address, now: Timestamp, ttl: Duration) -> Option<Session> {
-        let Sorted { base, meta, packed, own } = self.sort();
+        let Sorted { base, meta, packed, whole, own } = self.sort();
         let (base, meta, packed) = (base?, meta?, packed?);
         let meta = Meta::parse(meta.get(2..)?)?;
         let deadline = meta.deadline;
@@ -90,7 +90,7 @@ impl Values {
                 .map(|at| Authentication { at, method: meta.method.map(str::to_owned) }),
             device: meta.device.map(str::to_owned),
             handle: meta.handle,
-            image: Image::new(base, meta.epoch, deadline, packed.as_bytes().clone(), own.is_empty()),
+            image: Image::new(base, meta.epoch, deadline, packed.as_bytes().clone(), whole),
             fields: Fields::of(packed, own),
         });
         let predecessor = meta.predecessor.map(|(at, from)| (at, from.to_owned()));
@@ -98,10 +98,13 @@ impl Values {
     }
 
     fn sort(self) -> Sorted {
-        let mut sorted = Sorted::default();
+        let mut sorted = Sorted { whole: true, ..Sorted::default() };
         for value in self.0.into_iter().filter_map(bytes) {
             match Part::of(&value) {
-                Some(Part::Field) => sorted.own.extend(layout::own(value)),
+                Some(Part::Field) => {
+                    sorted.whole = false;
+                    sorted.own.extend(layout::own(value));
+                }
                 Some(Part::Packed) => sorted.packed = layout::of_field(value),
                 Some(Part::Heads(heads)) => sorted.base = Heads::parse(heads).map(|heads| heads.base),
                 Some(Part::Meta) => sorted.meta = Some(value),
@@ -140,7 +143,9 @@ struct Sorted {
     meta: Option<Vec<u8>>,
     /// The field `p`.
     packed: Option<Packed>,
-    /// Values that have a field of their own.
+    /// Whether there are no other values, not even one that can't be read.
+    whole: bool,
+    /// Those that have a field of their own.
     own: Vec<(FieldName, Field)>,
 }
 
