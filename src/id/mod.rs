@@ -14,6 +14,7 @@ mod event;
 mod handle;
 mod reference;
 mod shard;
+mod spelled;
 mod token;
 
 pub use address::Address;
@@ -21,5 +22,7 @@ pub use event::EventId;
 pub use handle::SessionHandle;
 pub use reference::SessionRef;
 pub use shard::{Shard, ShardCount};
+#[cfg(feature = "redis")]
+pub(crate) use spelled::Spelled;
 pub(crate) use token::system_random;
 pub use token::{IdleClass, Token};

@@ -5,6 +5,8 @@ use std::fmt;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest as _, Sha256};
 
+use super::spelled::Spelled;
+
 /// A one-way hash of the token: the name of a session in logs, events, tombstones and the audit trail.
 ///
 /// `SHA-256("ref" ‖ token)`. It opens no session. The Redis key is a further hash of it (with the
@@ -54,9 +56,7 @@ impl SessionRef {
 
 impl fmt::Display for SessionRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = [0; 43];
-        let _ = URL_SAFE_NO_PAD.encode_slice(self.0, &mut text);
-        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
+        f.write_str(Spelled::new(&self.0).as_str())
     }
 }
 

@@ -11,22 +11,23 @@ pub(super) struct CacheHeaders {
     pub(super) cache_control: Option<&'static str>,
 }
 
-/// Decides by what the response depends on and what the handler already said.
+/// Decides by what the response depends on and what the handler already said, which is looked up only where the response
+/// depends on a session.
 ///
 /// `Set-Cookie` alone does not keep a cache from storing a response (RFC 9111 §7.3), and
 /// `no-cache="Set-Cookie"` is widely ignored.
-pub(super) fn cache_headers<'a>(
+pub(super) fn cache_headers<'a, V: IntoIterator<Item = &'a [u8]>>(
     accessed: bool,
     hands_out: bool,
     varies_by: [Option<&'static str>; 2],
-    vary: impl IntoIterator<Item = &'a [u8]>,
-    cache_control: Option<&[u8]>,
+    vary: impl FnOnce() -> V,
+    cache_control: impl FnOnce() -> Option<&'a [u8]>,
 ) -> CacheHeaders {
     if !accessed && !hands_out {
         return CacheHeaders::default();
     }
     let mut missing = varies_by;
-    for said in vary.into_iter().flat_map(|line| line.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii) {
+    for said in vary().into_iter().flat_map(|line| line.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii) {
         for place in &mut missing {
             place.take_if(|name| said == b"*" || said.eq_ignore_ascii_case(name.as_bytes()));
         }
@@ -36,7 +37,7 @@ pub(super) fn cache_headers<'a>(
         [Some(name), None] | [None, Some(name)] => Some(Cow::Borrowed(name)),
         [Some(first), Some(second)] => Some(Cow::Owned(format!("{first}, {second}"))),
     };
-    let cache_control = match cache_control {
+    let cache_control = match cache_control() {
         None => Some(PRIVATE),
         Some(said) if hands_out && !forbids_storing(said) => Some(PRIVATE),
         Some(_) => None,
@@ -61,8 +62,8 @@ mod tests {
                 accessed,
                 cookie,
                 [Some("Cookie"), None],
-                vary.iter().map(|line| line.as_bytes()),
-                control.map(str::as_bytes),
+                || vary.iter().map(|line| line.as_bytes()),
+                || control.map(str::as_bytes),
             );
             (headers.vary.is_some(), headers.cache_control)
         };
@@ -84,7 +85,7 @@ mod tests {
         assert!(decide(true, false, &["X-Cookie"], None).0);
         let by = |said: &'static str| {
             let names = [Some("Cookie"), Some("x-session")];
-            cache_headers(true, false, names, [said.as_bytes()], None).vary
+            cache_headers(true, false, names, || [said.as_bytes()], || None).vary
         };
         assert_eq!(by("Accept").as_deref(), Some("Cookie, x-session"));
         assert_eq!(by("X-Session").as_deref(), Some("Cookie"));

@@ -51,16 +51,15 @@ impl Manager {
             headers.append_secret(name, token);
         }
         let hands_out = ending.set_cookie.is_some() || ending.token_header.is_some();
-        // Where the response depends on no session, its headers are not even looked at.
-        if !self.sets_cache_headers() || !(ending.accessed || hands_out) {
+        if !self.sets_cache_headers() {
             return;
         }
         let CacheHeaders { vary, cache_control } = cache_headers(
             ending.accessed,
             hands_out,
             self.varies_by(),
-            headers.lines(VARY),
-            headers.lines(CACHE_CONTROL).next(),
+            || headers.lines(VARY),
+            || headers.lines(CACHE_CONTROL).next(),
         );
         if let Some(line) = cache_control {
             if headers.lines(CACHE_CONTROL).next().is_some() {

@@ -29,7 +29,6 @@ pub struct Fields {
 
 impl Fields {
     /// These values, and others beside them.
-    #[cfg(feature = "redis")]
     pub(crate) fn of(packed: Packed, others: impl IntoIterator<Item = (FieldName, Field)>) -> Self {
         let others = others.into_iter().map(|(name, field)| (name, Some(field)));
         Self { packed, over: others.collect() }
@@ -106,16 +105,9 @@ impl Fields {
     }
 }
 
-impl From<BTreeMap<FieldName, Field>> for Fields {
-    fn from(fields: BTreeMap<FieldName, Field>) -> Self {
-        fields.into_iter().collect()
-    }
-}
-
 impl FromIterator<(FieldName, Field)> for Fields {
     fn from_iter<I: IntoIterator<Item = (FieldName, Field)>>(fields: I) -> Self {
-        let fields = fields.into_iter().map(|(name, field)| (name, Some(field)));
-        Self { packed: Packed::default(), over: fields.collect() }
+        Self::of(Packed::default(), fields)
     }
 }
 
@@ -161,7 +153,7 @@ mod tests {
 
     fn assert_same(fields: &Fields, map: &BTreeMap<FieldName, Field>) {
         assert_eq!(fields.to_map(), *map);
-        assert_eq!(*fields, Fields::from(map.clone()));
+        assert_eq!(*fields, Fields::from_iter(map.clone()));
         assert_eq!((fields.len(), fields.is_empty()), (map.len(), map.is_empty()));
         assert!(fields.keys().eq(map.keys().cloned()));
         for name in (0..10).map(name) {

@@ -335,10 +335,7 @@ impl Session {
         if state.wants_commit(delta_too) {
             return None;
         }
-        // Of most requests there is nothing.
-        if !state.delta.is_empty() || state.intent.is_some() {
-            state.forget();
-        }
+        state.forget();
         Some(state.close())
     }
 

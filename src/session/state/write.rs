@@ -143,6 +143,10 @@ impl State {
 
     /// Drops what a failed handler wanted, except that the session ends.
     pub(in crate::session) fn forget(&mut self) {
+        // Most requests want nothing.
+        if self.delta.is_empty() && self.intent.is_none() {
+            return;
+        }
         self.wipe();
         self.intent = None;
     }

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     error::{Error, ErrorKind, Result},
-    id::{Address, SessionRef, Shard, ShardCount},
+    id::{Address, SessionRef, Shard, ShardCount, Spelled, Token},
 };
 
 /// Makes the key names of one namespace.
@@ -63,18 +63,18 @@ impl Keys {
         URL_SAFE_NO_PAD.encode(self.digest(&[reference.as_bytes()]))
     }
 
-    fn digest(&self, parts: &[&[u8]]) -> impl AsRef<[u8]> {
+    fn digest(&self, parts: &[&[u8]]) -> [u8; 32] {
         // HMAC takes a key of any length.
         let mac = self.pepper.as_ref().and_then(|pepper| Hmac::<Sha256>::new_from_slice(pepper).ok());
         match mac {
             Some(mut mac) => {
                 parts.iter().for_each(|part| mac.update(part));
-                mac.finalize().into_bytes()
+                mac.finalize().into_bytes().into()
             }
             None => {
                 let mut hash = Sha256::new();
                 parts.iter().for_each(|part| hash.update(part));
-                hash.finalize()
+                hash.finalize().into()
             }
         }
     }
@@ -87,13 +87,11 @@ impl Keys {
     /// The key of the session at this address, in one piece of memory.
     pub(crate) fn session_at(&self, at: Address) -> String {
         let prefix = self.prefix(at.shard);
-        let mut key = String::with_capacity(prefix.len() + SESSION.len() + HASHED);
+        let mut key = String::with_capacity(prefix.len() + SESSION.len() + Token::LEN);
         key.push_str(prefix);
         key.push_str(SESSION);
         // The encoder's own way to add to a string goes piece by piece.
-        let mut hash = [0; HASHED];
-        let _ = URL_SAFE_NO_PAD.encode_slice(self.digest(&[at.reference.as_bytes()]), &mut hash);
-        key.push_str(std::str::from_utf8(&hash).unwrap_or_default());
+        key.push_str(Spelled::new(&self.digest(&[at.reference.as_bytes()])).as_str());
         key
     }
 
@@ -177,9 +175,6 @@ impl Keys {
 
 /// Stands before the hash in a session's key.
 const SESSION: &str = "s:";
-
-/// The characters of a hash in a key.
-const HASHED: usize = 43;
 
 /// One hash tag for each shard, such that shard `i` of `n` falls into the `i`-th of `n` equal parts of
 /// the cluster's slots, and the shards spread evenly over the masters. The first of `0`, `1`, `2` …
