@@ -2,8 +2,8 @@
 
 use crate::id::{Address, Token};
 
-/// A session's place, or the token that says it: hashing that is half of what the layer costs a request that never
-/// asks for its session.
+/// A session's place, or the token that says it: to hash that is work for nothing where a request never asks for its
+/// session.
 pub(crate) enum Claim {
     Address(Address),
     /// It is wiped when the request is over.

@@ -220,7 +220,8 @@ fn question(store: &RedisStore, commit: &Commit) -> Call<'static> {
         Write::Set(value) => 2 * name.as_str().len() + value.as_str().len() + 10,
         Write::Remove | Write::Apply(_) => name.as_str().len() + 32,
     });
-    let (args, bytes) = (19 + 3 * changed.len(), 160 + entry.len() + event.len() + changed.sum::<usize>());
+    // Those of a renewal, which are rare, may grow it.
+    let (args, bytes) = (11 + 3 * changed.len(), 160 + entry.len() + event.len() + changed.sum::<usize>());
     let version = commit.base.version.next();
     let foreseen = foreseen(commit);
     let after = match foreseen.as_ref().map(|foreseen| &foreseen.after) {
