@@ -197,13 +197,9 @@ impl Commits {
     pub(crate) async fn run(&mut self, store: &RedisStore) {
         let commit = self.next();
         match store.commit(&commit).await.unwrap() {
-            Committed::Committed { version, .. } => {
-                // What a request would have loaded next: the one key that changes is written anew each time.
-                let bytes = self.image.values(self.base).unwrap().clone();
-                let (epoch, deadline, whole) =
-                    (self.image.epoch(), self.image.deadline(), self.image.is_whole());
+            Committed::Committed { version, image, .. } => {
                 self.base = Base { version, head: commit.event };
-                self.image = Image::new(self.base, epoch, deadline, bytes, whole);
+                self.image = image;
             }
             other => panic!("{other:?}"),
         }

@@ -1,51 +1,36 @@
 //! What a store keeps of a session besides what it means.
 
-use std::fmt;
+use std::{any::Any, fmt, sync::Arc};
 
-use bytes::Bytes;
-
-use super::Base;
-use crate::clock::Timestamp;
-
-/// A session as its store keeps it, in parts. Whoever loaded it gives it back with a commit, so that the store need not
-/// look at, or make again, what did not change. A store that has no use for it leaves it empty.
+/// A session as its store keeps it, for the store's eyes only. Whoever loaded it gives it back with a commit, so that
+/// the store need not look at, or make again, what did not change. A store that has no use for it leaves it empty.
 ///
-/// It is no part of what the session is: any two are equal. `Debug` shows no bytes, since values may be secrets.
+/// It is no part of what the session is: any two are equal. `Debug` shows nothing of it, since values may be secrets.
+///
+/// ```
+/// use cloakroom::record::Image;
+///
+/// struct Row(u64);
+///
+/// let image = Image::new(Row(7));
+/// assert_eq!(image.get::<Row>().unwrap().0, 7);
+/// assert!(image.get::<u64>().is_none());
+/// assert!(Image::default().get::<Row>().is_none());
+/// ```
 #[derive(Clone, Default)]
-pub struct Image {
-    /// The state that it is of, and no other: a commit on another one must not be made from it.
-    of: Option<Base>,
-    epoch: u64,
-    deadline: Timestamp,
-    bytes: Bytes,
-    whole: bool,
-}
+pub struct Image(Option<Arc<dyn Any + Send + Sync>>);
 
 impl Image {
-    /// An image of the session in this state, which is valid under this epoch and until this moment: some of its values
-    /// as the store keeps them, and whether these are all.
-    pub const fn new(of: Base, epoch: u64, deadline: Timestamp, bytes: Bytes, whole: bool) -> Self {
-        Self { of: Some(of), epoch, deadline, bytes, whole }
+    /// An image that is this.
+    ///
+    /// It has to say of which state of the session it is: a commit on another one must not be made from it.
+    pub fn new<T: Any + Send + Sync>(kept: T) -> Self {
+        Self(Some(Arc::new(kept)))
     }
 
-    /// The epoch under which the session is valid.
-    pub const fn epoch(&self) -> u64 {
-        self.epoch
-    }
-
-    /// When it ends, whatever its use.
-    pub const fn deadline(&self) -> Timestamp {
-        self.deadline
-    }
-
-    /// Values as the store keeps them, if the image is of this state.
-    pub fn values(&self, base: Base) -> Option<&Bytes> {
-        (self.of == Some(base)).then_some(&self.bytes)
-    }
-
-    /// Whether these are all values.
-    pub const fn is_whole(&self) -> bool {
-        self.whole
+    /// What the image is. `None` if it is empty, or something else: another store's.
+    pub fn get<T: Any>(&self) -> Option<&T> {
+        self.0.as_deref()?.downcast_ref()
     }
 }
 
@@ -57,24 +42,16 @@ impl PartialEq for Image {
 
 impl fmt::Debug for Image {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Image({} bytes)", self.bytes.len())
+        f.write_str(if self.0.is_some() { "Image(..)" } else { "Image" })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{id::EventId, record::Version};
 
     #[test]
-    fn it_is_of_one_state_alone() {
-        let base = |version, head| Base { version: Version::new(version), head };
-        let (one, other) = (EventId::new(), EventId::new());
-        let image = Image::new(base(1, one), 0, Timestamp::default(), Bytes::from_static(b"secret"), true);
-        assert!(image.values(base(1, one)).is_some());
-        assert!(image.values(base(2, one)).is_none());
-        assert!(image.values(base(1, other)).is_none(), "another history's version of the same number");
-        assert!(Image::default().values(base(1, one)).is_none());
-        assert!(!format!("{image:?}").contains("secret"));
+    fn debug_shows_nothing_of_it() {
+        assert_eq!(format!("{:?} {:?}", Image::new("hunter2"), Image::default()), "Image(..) Image");
     }
 }

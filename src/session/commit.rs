@@ -259,9 +259,9 @@ fn committed(
     let layer = session.inner.engine.settings.policy;
     let mut state = session.state();
     match answer {
-        Committed::Committed { version, at, merged } => {
+        Committed::Committed { version, at, image, merged } => {
             match merged {
-                None => state.advance(pending, commit, version, at),
+                None => state.advance(pending, commit, version, at, image),
                 Some(mut record) => {
                     dress(&mut record, commit, at);
                     let record = state.as_known(commit, Record { loaded_at: at, ..*record });

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     clock::Timestamp,
     id::{Address, EventId},
-    record::{Ended, Field, FieldName, Record, Version},
+    record::{Ended, Field, FieldName, Image, Record, Version},
 };
 
 /// What [`load`](super::SessionStore::load) found.
@@ -52,6 +52,9 @@ pub enum Committed {
         version: Version,
         /// By the store's clock.
         at: Timestamp,
+        /// What the store gives for the next commit of the same request. Empty where it has none to give; `merged`
+        /// has its own.
+        image: Image,
         /// The session as it is now, where others changed it since it was loaded, or where this is the
         /// answer to a repeat.
         merged: Option<Box<Record>>,

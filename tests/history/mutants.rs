@@ -24,8 +24,8 @@ const CREATE: &str = concat!(
 );
 const COMMIT: &str = concat!(
     include_str!("../../src/store/redis/scripts/tell.lua"),
-    include_str!("../../src/store/redis/scripts/recent.lua"),
     include_str!("../../src/store/redis/scripts/commit.lua"),
+    include_str!("../../src/store/redis/scripts/recent.lua"),
     include_str!("../../src/store/redis/scripts/due.lua"),
     include_str!("../../src/store/redis/scripts/meta.lua"),
     include_str!("../../src/store/redis/scripts/merge.lua")
@@ -57,8 +57,8 @@ pub const MUTANTS: &[Mutant] = &[
         name: "a commit brings an ended session back",
         source: COMMIT,
         find: "return {'gone', x[3] or 'unknown', x[4] or '', x[5] or ''}",
-        replace: "was = {'h' .. base, 'm 0 9999999999999 0 0 - - - - 0 0 '} heads = was[1] \
-                  redis.call('HSET', session, 'h', heads, 'm', was[2], 'p', 'p')",
+        replace: "heads = ARGV[1] redis.call('HSET', session, 'h', heads, 'm', 'm 0 9999999999999 0 0 - - - - 0 0 ', \
+                  'p', 'p')",
         breaks: I1EndIsFinal,
     },
     Mutant {
@@ -71,15 +71,16 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a commit at once counts by two",
         source: COMMIT,
-        find: "'h' .. ARGV[2] .. recent",
-        replace: "'h' .. (string.gsub(ARGV[2], '^%d+', function(v) return string.format('%.0f', v + 1) end)) .. recent",
+        find: "redis.call('HSET', session, 'h', ARGV[2], 'p', ARGV[5])",
+        replace: "redis.call('HSET', session, 'h', \
+                  (string.gsub(ARGV[2], '%d+', function(v) return string.format('%.0f', v + 1) end, 1)), 'p', ARGV[5])",
         breaks: I2Versions,
     },
     Mutant {
         name: "any session is taken for the one that was loaded",
         source: COMMIT,
-        find: "local current = heads and string.sub(heads, 2, #base + 1) == base",
-        replace: "local current = heads",
+        find: "if heads == ARGV[1] and",
+        replace: "if heads and",
         breaks: I3NoLostWrite,
     },
     Mutant {
@@ -92,7 +93,8 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a commit at once leaves no entry",
         source: COMMIT,
-        find: "tell(KEYS[4], KEYS[5], version, string.sub(base, -16), entry, notice, unpack(ARGV, 12, first - 1))",
+        find: "tell(KEYS[4], KEYS[5], version, string.sub(heads, space + 1, space + 16), entry, notice,\n      \
+               unpack(ARGV, results, first - 1))",
         replace: "",
         breaks: I4Trail,
     },
@@ -171,7 +173,7 @@ pub const MUTANTS: &[Mutant] = &[
         source: COMMIT,
         find: "set[#set + 1] = 'h' .. counted .. ' ' .. event .. recent",
         replace: "set[#set + 1] = 'h' .. counted .. ' ' .. event .. recent set[#set + 1] = 'm' \
-                  set[#set + 1] = (string.gsub(was[2], ' 0 0 (.*)$', ' 7 0 mallory%1'))",
+                  set[#set + 1] = (string.gsub(known, ' 0 0 (.*)$', ' 7 0 mallory%1'))",
         breaks: I8Rotation,
     },
 ];

@@ -226,7 +226,7 @@ async fn an_operation_costs_what_a_write_costs(setup: Setup) {
     world.redis().reset_stats().unwrap();
     assert_eq!(world.run(&token, "inc n 1; max m 2; push l 1").await.status, 200);
     // Nothing of the session is taken apart: the client knew what they start from.
-    let write = [("evalsha", 1), ("hvals", 1), ("hmget", 1), ("hset", 1), ("get", 2), ("pexpire", 2)];
+    let write = [("evalsha", 1), ("hvals", 1), ("hget", 1), ("hset", 1), ("get", 2), ("pexpire", 2)];
     let expected = [&write[..], &[("pexpiretime", 1), ("time", 1)]].concat();
     assert_eq!(world.commands().into_iter().collect::<Vec<_>>(), calls(&expected));
 }

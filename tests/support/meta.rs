@@ -13,10 +13,12 @@ pub const AUTHENTICATED: usize = 5;
 pub const USER: usize = 9;
 pub const METHOD: usize = 10;
 
-const SET_DEADLINE: &str = "local m = redis.call('HGET', KEYS[1], 'm')
-    return redis.call('HSET', KEYS[1], 'm', (string.gsub(m, '^(m %d+) %d+', '%1 ' .. ARGV[1])))";
+const SET_DEADLINE: &str = "local was = redis.call('HMGET', KEYS[1], 'm', 'h')
+    return redis.call('HSET', KEYS[1], 'm', (string.gsub(was[1], '^(m %d+) %d+', '%1 ' .. ARGV[1])),
+        'h', (string.gsub(was[2], '^h', 'h0')))";
 
-/// The command that sets the deadline of the session under this key, in ms.
+/// The command that sets the deadline of the session under this key, in ms. What changes a session changes `h`: here
+/// the version is spelled otherwise.
 pub fn set_deadline<'a>(key: &'a str, deadline: &'a str) -> [&'a str; 5] {
     ["EVAL", SET_DEADLINE, "1", key, deadline]
 }

@@ -6,7 +6,9 @@ use super::{Intent, Pending, State};
 use crate::{
     clock::Timestamp,
     error::Result,
-    record::{Authentication, Base, Delta, Ended, FieldName, Json, Operation, Record, Version, Write, merge},
+    record::{
+        Authentication, Base, Delta, Ended, FieldName, Image, Json, Operation, Record, Version, Write, merge,
+    },
     store::{Commit, Policy},
 };
 
@@ -41,8 +43,10 @@ impl State {
         commit: &Commit,
         version: Version,
         at: Timestamp,
+        image: Image,
     ) {
         if let Some(record) = &mut self.record {
+            record.image = image;
             merge::apply(&mut record.fields, &commit.delta, version);
             record.base = Base { version, head: commit.event };
             let left = left(commit, record, at);

@@ -6,7 +6,7 @@ use super::{Aftermath, State};
 use crate::{
     audit::Payload,
     clock::Timestamp,
-    record::{Authentication, Base, EndReason, Ended, Relation, merge},
+    record::{Authentication, Base, EndReason, Ended, Image, Record, Relation, Version, merge},
     store::{Commit, Committed, Policy},
 };
 
@@ -21,7 +21,7 @@ impl State {
                 && let Some(live) = self.alive(&renewal.to.reference, now)
                 && let Some(version) = live.version_of(commit.event)
             {
-                return Committed::Committed { version, at: now, merged: Some(live.at(now)) };
+                return committed(version, now, Some(live.at(now)));
             }
             return match self.what_became(&reference, now) {
                 Some(Aftermath::Moved { until, .. }) if now >= until => {
@@ -42,7 +42,7 @@ impl State {
         match relation {
             Relation::Repeat => {
                 let version = live.version_of(commit.event).unwrap_or(current.version);
-                return Committed::Committed { version, at: now, merged: Some(live.at(now)) };
+                return committed(version, now, Some(live.at(now)));
             }
             Relation::Current => {}
             Relation::Fork => return conflict(Vec::new()),
@@ -107,6 +107,10 @@ impl State {
             };
             self.aftermath.insert(reference, (now.plus(renewal.remember), aftermath));
         }
-        Committed::Committed { version, at: now, merged }
+        committed(version, now, merged)
     }
+}
+
+fn committed(version: Version, at: Timestamp, merged: Option<Box<Record>>) -> Committed {
+    Committed::Committed { version, at, image: Image::default(), merged }
 }

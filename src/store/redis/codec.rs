@@ -1,15 +1,19 @@
 //! Between Redis' replies and records.
 
-use std::{collections::BTreeMap, io::Write as _, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use redis::Value;
 
-use super::layout;
+use super::{
+    heads::{Heads, Older},
+    kept::Kept,
+    layout,
+};
 use crate::{
     clock::Timestamp,
-    id::{Address, EventId, SessionHandle, SessionRef},
+    id::{Address, SessionHandle, SessionRef},
     record::{
-        Authentication, Base, EndReason, Ended, Field, FieldName, Fields, Image, Record, Version,
+        Authentication, EndReason, Ended, Field, FieldName, Fields, Image, Record,
         packed::{Packed, SECRET},
     },
 };
@@ -72,8 +76,9 @@ impl Values {
 
     /// The whole session. `None` if it is none of this schema's.
     pub(super) fn into_session(self, address: Address, now: Timestamp, ttl: Duration) -> Option<Session> {
-        let Sorted { base, meta, packed, whole, own } = self.sort();
-        let (base, meta, packed) = (base?, meta?, packed?);
+        let Sorted { heads, older, meta, packed, whole, own } = self.sort();
+        let (heads, meta, packed) = (heads?, meta?, packed?);
+        let base = Heads::parse(&heads)?.base;
         let meta = Meta::parse(meta.get(2..)?)?;
         let deadline = meta.deadline;
         let record = Box::new(Record {
@@ -90,7 +95,16 @@ impl Values {
                 .map(|at| Authentication { at, method: meta.method.map(str::to_owned) }),
             device: meta.device.map(str::to_owned),
             handle: meta.handle,
-            image: Image::new(base, meta.epoch, deadline, packed.as_bytes().clone(), whole),
+            image: Image::new(Kept {
+                base,
+                epoch: meta.epoch,
+                deadline,
+                heads,
+                older,
+                packed: packed.clone(),
+                whole,
+                seen_at: now,
+            }),
             fields: Fields::of(packed, own),
         });
         let predecessor = meta.predecessor.map(|(at, from)| (at, from.to_owned()));
@@ -106,7 +120,8 @@ impl Values {
                     sorted.own.extend(layout::own(value));
                 }
                 Some(Part::Packed) => sorted.packed = layout::of_field(value),
-                Some(Part::Heads(heads)) => sorted.base = Heads::parse(heads).map(|heads| heads.base),
+                Some(Part::Heads) => sorted.heads = Some(value),
+                Some(Part::Older) => sorted.older = Some(value),
                 Some(Part::Meta) => sorted.meta = Some(value),
                 None => {}
             }
@@ -119,14 +134,9 @@ impl Values {
     pub(super) fn recent(&self) -> Vec<u8> {
         let (mut older, mut newer) = ([].as_slice(), [].as_slice());
         for value in self.0.iter().filter_map(text) {
-            match (value, Part::of(value)) {
-                (_, Some(Part::Heads(bytes))) => {
-                    newer = Heads::parse(bytes).map_or(newer, |heads| heads.recent)
-                }
-                ([b'~', rest @ ..], _) => {
-                    let space = rest.iter().position(|byte| *byte == b' ');
-                    older = space.and_then(|space| rest.get(space + 1..)).unwrap_or_default();
-                }
+            match Part::of(value) {
+                Some(Part::Heads) => newer = Heads::parse(value).map_or(newer, |heads| heads.recent),
+                Some(Part::Older) => older = Older::parse(value).map_or(older, |older| older.tails),
                 _ => {}
             }
         }
@@ -138,7 +148,10 @@ impl Values {
 /// A session's values, told apart.
 #[derive(Default)]
 struct Sorted {
-    base: Option<Base>,
+    /// The field `h`.
+    heads: Option<Vec<u8>>,
+    /// The field `older`.
+    older: Option<Vec<u8>>,
     /// The field `m`.
     meta: Option<Vec<u8>>,
     /// The field `p`.
@@ -150,18 +163,20 @@ struct Sorted {
 }
 
 /// What a value of a session's hash is.
-enum Part<'a> {
-    Heads(&'a [u8]),
+enum Part {
+    Heads,
+    Older,
     Meta,
     Packed,
     Field,
 }
 
-impl<'a> Part<'a> {
-    /// By its first byte. `None` for what only scripts read, or nobody knows.
-    fn of(value: &'a [u8]) -> Option<Self> {
+impl Part {
+    /// By its first byte. `None` for what nobody knows.
+    fn of(value: &[u8]) -> Option<Self> {
         match value {
-            [b'h', rest @ ..] => Some(Self::Heads(rest)),
+            [b'h', ..] => Some(Self::Heads),
+            [b'~', ..] => Some(Self::Older),
             [b'm', b' ', ..] => Some(Self::Meta),
             [b'p', ..] => Some(Self::Packed),
             // A version never grows so large that it begins with anything else.
@@ -169,49 +184,6 @@ impl<'a> Part<'a> {
             _ => None,
         }
     }
-}
-
-/// The field `h`, without its first byte.
-pub(super) struct Heads<'a> {
-    pub(super) base: Base,
-    /// Second halves of the last events, this one's included, the youngest first.
-    #[cfg_attr(not(feature = "audit"), expect(dead_code, reason = "for `inspect`"))]
-    pub(super) recent: &'a [u8],
-}
-
-impl<'a> Heads<'a> {
-    /// Of the field as it is.
-    #[cfg(feature = "audit")]
-    pub(super) fn of_field(field: &'a [u8]) -> Option<Self> {
-        field.strip_prefix(b"h").and_then(Self::parse)
-    }
-
-    fn parse(text: &'a [u8]) -> Option<Self> {
-        let space = text.iter().position(|byte| *byte == b' ')?;
-        let (version, rest) = text.split_at_checked(space)?;
-        let rest = rest.get(1..)?;
-        let head = EventId::from_bytes(*rest.first_chunk::<16>()?);
-        let base = Base { version: Version::new(number(version)?), head };
-        Some(Self { base, recent: rest.get(8..)? })
-    }
-
-    /// The field, of a session with these last events: their second halves, the oldest first and this one's included.
-    #[cfg(feature = "audit")]
-    pub(super) fn field(base: Base, recent: &[u8]) -> Vec<u8> {
-        let mut field = lead(base, b"h");
-        field.extend(recent.as_chunks::<8>().0.iter().rev().skip(1).flatten());
-        field
-    }
-}
-
-/// A state as the scripts take it: version, space, event id; behind `before`.
-pub(super) fn lead(base: Base, before: &[u8]) -> Vec<u8> {
-    let mut text = Vec::with_capacity(before.len() + 16 + 1 + 16);
-    text.extend_from_slice(before);
-    // Into memory: it takes everything.
-    let _ = write!(text, "{} ", base.version);
-    text.extend_from_slice(base.head.as_bytes());
-    text
 }
 
 /// The field `m`, see `scripts/meta.lua`, without its first word.

@@ -6,7 +6,7 @@ use redis::Script;
 
 use super::{
     RedisStore,
-    change::{Answer, strange},
+    answer::{Answer, strange},
 };
 use crate::{
     audit::Payload,

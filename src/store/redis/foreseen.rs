@@ -2,13 +2,19 @@
 
 use std::borrow::Cow;
 
-use super::layout::{After, Elsewhere, committed, is_small};
+use super::{
+    heads::Followed,
+    kept::Kept,
+    layout::{After, Elsewhere, committed, is_small},
+};
 use crate::{
-    record::{Change, Delta, FieldName, Json, Operation, Write, packed::Packed},
+    record::{Base, Change, Delta, FieldName, Json, Operation, Write, packed::Packed},
     store::Commit,
 };
 
 pub(super) struct Foreseen {
+    /// What becomes of the events that are remembered.
+    pub(super) events: Followed,
     /// What becomes of the field `p`.
     pub(super) after: After,
     /// What each change does to fields of their own.
@@ -17,21 +23,33 @@ pub(super) struct Foreseen {
     pub(super) told: Vec<(FieldName, Json)>,
 }
 
-/// `None` where the script has to find it out: nothing is known of the session as it was loaded, or not enough.
-pub(super) fn foreseen(commit: &Commit) -> Option<Foreseen> {
+impl Foreseen {
+    /// Whether some values have fields of their own then.
+    pub(super) fn sets_elsewhere(&self) -> bool {
+        self.elsewhere.contains(&Elsewhere::Set)
+    }
+
+    /// Whether anything but `h` and `p` becomes another, or `p` does not.
+    pub(super) fn is_uncommon(&self) -> bool {
+        let stays = matches!(self.after, After::Stays);
+        stays || self.events.older.is_some() || self.elsewhere.iter().any(|one| *one != Elsewhere::Nothing)
+    }
+}
+
+/// What becomes of `kept`, the session as it was loaded, and leads to the state `next`. `None` where the script has to
+/// find it out: not enough is known.
+pub(super) fn foreseen(commit: &Commit, kept: &Kept, next: Base) -> Option<Foreseen> {
     if commit.renewal.is_some() || commit.delta.clear {
         return None;
     }
-    let (image, base) = (&commit.image, commit.base);
-    let packed = Packed::new(image.values(base)?.clone())?;
     let (delta, told) = if commit.delta.has_operations() {
-        let (delta, told) = resolved(&packed, image.is_whole(), &commit.delta)?;
+        let (delta, told) = resolved(&kept.packed, kept.whole, &commit.delta)?;
         (Cow::Owned(delta), told)
     } else {
         (Cow::Borrowed(&commit.delta), Vec::new())
     };
-    let (after, elsewhere) = committed(&packed, &delta, base.version.next(), image.is_whole());
-    Some(Foreseen { after, elsewhere, told })
+    let (after, elsewhere) = committed(&kept.packed, &delta, next.version, kept.whole);
+    Some(Foreseen { events: kept.followed_by(next)?, after, elsewhere, told })
 }
 
 /// The delta with what its operations come to. `None` where that is no small value, or is made of a value that may

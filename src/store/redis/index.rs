@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{
     RedisStore,
-    change::{Answer, strange},
+    answer::{Answer, strange},
 };
 use crate::{
     audit::Payload,

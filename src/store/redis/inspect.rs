@@ -6,7 +6,8 @@ use redis::Value;
 
 use super::{
     RedisStore,
-    codec::{Aftermath, Heads, Remembered, Values},
+    codec::{Aftermath, Remembered, Values},
+    heads::Heads,
 };
 use crate::{
     clock::Timestamp,
@@ -83,7 +84,7 @@ impl RedisStore {
     /// Version and last event of the session under this key.
     pub(crate) async fn head_of(&self, key: &str) -> Result<Option<(u64, EventId)>> {
         let heads: Option<Vec<u8>> = self.connection.query(redis::cmd("HGET").arg(key).arg("h")).await?;
-        let base = heads.as_deref().and_then(Heads::of_field).map(|heads| heads.base);
+        let base = heads.as_deref().and_then(Heads::parse).map(|heads| heads.base);
         Ok(base.map(|base| (base.version.get(), base.head)))
     }
 }

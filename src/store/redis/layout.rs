@@ -86,16 +86,17 @@ pub(super) fn committed(
             write(&mut after, name, value, version, change.secret);
         }
     }
-    (if changed { After::Becomes(after) } else { After::Stays }, elsewhere)
+    (if changed { After::Becomes(after.into()) } else { After::Stays }, elsewhere)
 }
+
 /// What becomes of the field `p`.
 pub(super) enum After {
     Stays,
-    Becomes(Vec<u8>),
+    Becomes(Bytes),
 }
 
 /// What a change does to the field of its own that its key may have.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Elsewhere {
     Nothing,
     Set,

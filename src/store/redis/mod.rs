@@ -81,18 +81,22 @@
 //! * `hash-max-listpack-value 1024` makes a session of 8 values of 64 bytes 939 bytes instead of 1,132, all keys included.
 //! * Reads go to masters only.
 
+mod answer;
 mod arguments;
 mod bell;
 mod builder;
 mod call;
 mod change;
 mod codec;
+mod commit;
 mod connection;
 mod epoch;
 mod foreseen;
+mod heads;
 mod index;
 #[cfg(feature = "audit")]
 mod inspect;
+mod kept;
 mod keys;
 mod layout;
 mod load;
@@ -255,7 +259,7 @@ impl SessionStore for RedisStore {
     #[tracing::instrument(level = "debug", name = "session.commit", skip_all, fields(session = %commit.at.reference))]
     async fn commit(&self, commit: &Commit) -> Result<Committed, Error> {
         super::check_count(&commit.delta)?;
-        change::commit(self.prepared().await?, commit).await
+        commit::commit(self.prepared().await?, commit).await
     }
 
     #[tracing::instrument(level = "debug", name = "session.end", skip_all, fields(session = %end.at.reference, reason = %end.reason))]

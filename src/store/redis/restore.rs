@@ -6,9 +6,9 @@ use redis::{Script, Value};
 
 use super::{
     RedisStore,
-    change::strange,
-    codec::Heads,
+    answer::strange,
     epoch,
+    heads::Heads,
     index::{Told, place},
     layout,
     trail::Trail,

@@ -6,7 +6,8 @@ use redis::{FromRedisValue as _, Script, Value};
 
 use super::{
     RedisStore,
-    change::{Answer, end, strange},
+    answer::{Answer, strange},
+    change::end,
 };
 use crate::{
     audit::Payload,

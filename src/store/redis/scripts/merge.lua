@@ -1,6 +1,8 @@
 -- The rest of commit.lua, which says what KEYS and ARGV are: what others did meanwhile, operations, renewals. Behind
--- that, due.lua and meta.lua.
-local event, tail = string.sub(ARGV[2], -16), string.sub(ARGV[2], -8)
+-- that, recent.lua, due.lua and meta.lua.
+local from, base = head_of(ARGV[1])
+local _, event = head_of(ARGV[2])
+local tail = string.sub(event, 9)
 local renewal, clear = string.find(ARGV[3], 'r', 2, true), string.find(ARGV[3], 'c', 2, true)
 local policy = string.byte(ARGV[3])
 local new_ref, grace, hash, remember, absolute, user, method, new_place, old_place
@@ -110,7 +112,8 @@ if not heads then
   return {'gone', x[3] or 'unknown', x[4] or '', x[5] or ''}
 end
 
-local epoch, deadline = string.match(was[2], '^m (%d+) (%d+) ')
+local known = redis.call('HGET', session, 'm')
+local epoch, deadline = string.match(known, '^m (%d+) (%d+) ')
 if tonumber(epoch) < tonumber(redis.call('GET', KEYS[3]) or '0') then
   return {'gone', 'epoch', '', ''}
 end
@@ -126,6 +129,7 @@ local function stored(name)
 end
 
 local last, head, recent = head_of(heads)
+local current = last == from and head == base
 local function conflict(names)
   return {'conflict', names, redis.call('HVALS', session), now}
 end
@@ -136,14 +140,13 @@ if not current then
   if place then
     return committed(last + 1 - place, now, redis.call('HVALS', session))
   end
-  local from = tonumber(string.match(base, '^%d+'))
   if from >= last then return conflict({}) end
   place = last - from + 1
   if place * 8 > #events then
     -- As long as fewer are remembered, these are all of the last ten seconds.
     return {'behind', redis.call('HVALS', session), now, #events < 256 * 8 and '1' or '0'}
   end
-  if string.sub(events, place * 8 - 7, place * 8) ~= string.sub(base, -8) then
+  if string.sub(events, place * 8 - 7, place * 8) ~= string.sub(base, 9) then
     return conflict({})
   end
   if policy == 115 then return conflict({}) end
@@ -231,7 +234,7 @@ if clear then
 end
 if renewal and redis.call('EXISTS', KEYS[6]) == 1 then return {'taken'} end
 local anew = renewal and absolute ~= ''
-local before = renewal and meta_of(was[2])
+local before = renewal and meta_of(known)
 local handle = renewal and before.handle
 local listed = KEYS[8] and handle and redis.call('HMGET', KEYS[8], handle, 'rev')
 
@@ -257,7 +260,7 @@ recent = remembered(session, recent, now, set)
 set[#set + 1] = 'h'
 set[#set + 1] = 'h' .. counted .. ' ' .. event .. recent
 local at = renewal and string.format('%.0f', now)
-local after = renewal and meta_of(was[2])
+local after = renewal and meta_of(known)
 if anew then
   after.deadline, after.user, after.method = string.format('%.0f', now + absolute), user, method
   after.auth_at = at

@@ -1,6 +1,6 @@
 -- The last events of a session, which tell a repeated commit and a lost history: the second halves of their ids, the
 -- youngest first. `h` holds the last 1 to 16; `older` holds, behind a '~', the time when it was last added to, and a
--- space, the 32 before at least, and every event of the ten seconds before, up to 256 in all.
+-- space, the 32 before at least, and every event of the ten seconds before, up to 256 in all. `heads.rs` has the same rules.
 
 -- When `older` was last added to, and what it holds.
 local function older_of(session)
