@@ -129,8 +129,8 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a renewal keeps the old key",
         source: COMMIT,
-        find: "redis.call('RENAME', session, KEYS[6])",
-        replace: "redis.call('COPY', session, KEYS[6])",
+        find: "redis.call('RENAME', session, KEYS[7])",
+        replace: "redis.call('COPY', session, KEYS[7])",
         breaks: I5OneToken,
     },
     Mutant {

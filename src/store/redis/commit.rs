@@ -119,7 +119,8 @@ fn question(store: &RedisStore, commit: &Commit) -> (Call<'static>, Option<Image
     let mut names: Vec<&str> = Vec::with_capacity(8);
     names.extend([&*session, &aftermath, epoch]);
     if let Some((audit, log, last, index)) = &further {
-        names.extend([&**audit, log, target.as_ref().unwrap_or(&session), last]);
+        names.extend([&**audit, log, last]);
+        names.extend(target.as_deref());
         names.extend(index.as_deref());
     }
     let changed = commit.delta.changes.iter().map(|(name, change)| match &change.write {

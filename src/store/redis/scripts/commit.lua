@@ -6,8 +6,8 @@
 -- microseconds, a function that is made 0.07, a short command 0.3 to 0.7. So the client works out all that it can.
 --
 -- KEYS  1 session   2 what became of it   3 epoch; where nobody is told and the session stays where it is, that is all
---       4 audit stream   5 log of events   6 where a renewal moves it to; the session itself where there is no renewal
---       7 where there is no renewal: what was left out of the trail; else the list of what is due
+--       4 audit stream   5 log of events   6 what was left out of the trail; of a renewal: the list of what is due
+--       7 of a renewal: where it moves the session to
 --       8 of a renewal, where somebody is signed in: the user's index (see index.lua)
 -- ARGV  1 `h` as it was loaded (see meta.lua); where 5 is '', its beginning is enough: version and last event
 --       2 the same when this is done, if nobody was faster

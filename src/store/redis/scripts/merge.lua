@@ -97,11 +97,11 @@ end
 
 if not heads then
   if renewal then
-    local new = redis.call('HGET', KEYS[6], 'h')
+    local new = redis.call('HGET', KEYS[7], 'h')
     if new then
       local version, _, recent = head_of(new)
-      local place = place_of(recent_of(KEYS[6], recent), tail)
-      if place then return committed(version + 1 - place, now, redis.call('HVALS', KEYS[6])) end
+      local place = place_of(recent_of(KEYS[7], recent), tail)
+      if place then return committed(version + 1 - place, now, redis.call('HVALS', KEYS[7])) end
     end
   end
   local x = redis.call('HMGET', KEYS[2], 'kind', 'to', 'reason', 'at', 'device', 'until')
@@ -232,7 +232,7 @@ if clear then
     if string.byte(name) == 46 and not stays[name] then remove[#remove + 1] = name end
   end
 end
-if renewal and redis.call('EXISTS', KEYS[6]) == 1 then return {'taken'} end
+if renewal and redis.call('EXISTS', KEYS[7]) == 1 then return {'taken'} end
 local anew = renewal and absolute ~= ''
 local before = renewal and meta_of(known)
 local handle = renewal and before.handle
@@ -241,9 +241,9 @@ local listed = KEYS[8] and handle and redis.call('HMGET', KEYS[8], handle, 'rev'
 if full and string.byte(limit) == 98 then return {'full'} end
 if full then
   local at = string.format('%.0f', now)
-  redis.call('HINCRBY', KEYS[7], 'changes', 1)
-  redis.call('HSETNX', KEYS[7], 'since', at)
-  redis.call('HSET', KEYS[7], 'until', at)
+  redis.call('HINCRBY', KEYS[6], 'changes', 1)
+  redis.call('HSETNX', KEYS[6], 'since', at)
+  redis.call('HSET', KEYS[6], 'until', at)
   -- Who watches is told all the same.
   entry = ''
 end
@@ -278,11 +278,11 @@ redis.call('HSET', session, unpack(set))
 if #remove > 0 then redis.call('HDEL', session, unpack(remove)) end
 if ARGV[4] ~= '' then redis.call('PEXPIRE', session, ARGV[4]) end
 if renewal then
-  redis.call('RENAME', session, KEYS[6])
-  redis.call('ZREM', KEYS[7], due_name(old_place, before.deadline, handle, before.user))
+  redis.call('RENAME', session, KEYS[7])
+  redis.call('ZREM', KEYS[6], due_name(old_place, before.deadline, handle, before.user))
   -- Where the idle time goes on running, the sweep is asked to look at once, and finds how long that is.
   local due_at = math.min(now + (tonumber(ARGV[4]) or 0), tonumber(after.deadline))
-  redis.call('ZADD', KEYS[7], string.format('%.0f', due_at), due_name(new_place, after.deadline, handle, after.user))
+  redis.call('ZADD', KEYS[6], string.format('%.0f', due_at), due_name(new_place, after.deadline, handle, after.user))
   if anew then
     redis.call('HSET', KEYS[2], 'kind', 'ended', 'reason', 'replaced', 'at', at, 'by', event)
   else
@@ -306,4 +306,4 @@ if rest then
     redis.call('PEXPIRE', KEYS[8], absolute)
   end
 end
-return committed(version, now, not current and redis.call('HVALS', KEYS[6] or session))
+return committed(version, now, not current and redis.call('HVALS', renewal and KEYS[7] or session))
