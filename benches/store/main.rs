@@ -17,6 +17,7 @@
     reason = "a benchmark may stop"
 )]
 
+mod floor;
 mod only;
 #[allow(dead_code, reason = "no events here")]
 #[path = "../support/mod.rs"]
@@ -25,6 +26,7 @@ mod window;
 
 use std::time::Duration;
 
+use floor::Floor;
 use only::Only;
 use report::{Results, is_smoke, statistics::median};
 use serde_json::json;
@@ -96,6 +98,7 @@ async fn measure(name: &str, place: &Place, rounds: u64, millis: u64, only: &Onl
                 subjects.push(Subject {
                     bare: bare.clone(),
                     key,
+                    floor: Floor::of(bare.clone(), nth, keys, &value).await,
                     stores: stores.clone(),
                     at: begin(&stores[0], nth * 7, keys, &value).await,
                     commits: pools.each_mut().map(share),

@@ -9,18 +9,32 @@ use cloakroom::{
 use report::{cpu, statistics::quantile};
 use tokio::task::JoinSet;
 
-use crate::support::{Bare, Commits, Place, load};
+use crate::{
+    floor::Floor,
+    support::{Bare, Commits, Place, load},
+};
 
-/// `GET` twice: the second one is the noise. `all` is audit and event. Commits go from session to session, so that each
+/// `GET` twice: the second one is the noise. A floor is what the same commands take without us. `all` is audit and event. Commits go from session to session, so that each
 /// is some seconds after the one before; `burst` is the same as `all` on one session, whose last events are remembered
 /// for ten seconds.
-pub(crate) const OPERATIONS: [&str; 8] =
-    ["GET", "GET again", "load", "peek", "commit", "commit, audit", "commit, all", "burst"];
+pub(crate) const OPERATIONS: [&str; 10] = [
+    "GET",
+    "GET again",
+    "load, floor",
+    "load",
+    "peek",
+    "commit, floor",
+    "commit",
+    "commit, audit",
+    "commit, all",
+    "burst",
+];
 
 /// What one task works on.
 pub(crate) struct Subject {
     pub(crate) bare: Bare,
     pub(crate) key: String,
+    pub(crate) floor: Floor,
     /// Without a trail, with one, and with events as well.
     pub(crate) stores: [RedisStore; 3],
     pub(crate) at: Address,
@@ -82,16 +96,22 @@ impl Subject {
     async fn work(&mut self, operation: usize) {
         let plain = &self.stores[0];
         self.turn += 1;
-        match operation {
-            0 | 1 => self.bare.get(&self.key).await,
-            2 => drop(load(plain, self.at, Touch::Refresh).await),
-            3 => drop(load(plain, self.at, Touch::Peek).await),
-            4..=6 => {
-                let (store, commits) = (&self.stores[operation - 4], &mut self.commits[operation - 4]);
-                let turn = self.turn % commits.len();
-                commits[turn].run(store).await;
-            }
-            _ => self.commits[2][0].run(&self.stores[2]).await,
+        match OPERATIONS[operation] {
+            "load, floor" => self.floor.load().await,
+            "load" => drop(load(plain, self.at, Touch::Refresh).await),
+            "peek" => drop(load(plain, self.at, Touch::Peek).await),
+            "commit, floor" => self.floor.commit().await,
+            "commit" => self.commit(0).await,
+            "commit, audit" => self.commit(1).await,
+            "commit, all" => self.commit(2).await,
+            "burst" => self.commits[2][0].run(&self.stores[2]).await,
+            _ => self.bare.get(&self.key).await,
         }
+    }
+
+    async fn commit(&mut self, which: usize) {
+        let commits = &mut self.commits[which];
+        let turn = self.turn % commits.len();
+        commits[turn].run(&self.stores[which]).await;
     }
 }

@@ -93,14 +93,16 @@ pub(crate) enum Bare {
 }
 
 impl Bare {
-    pub(crate) async fn set(&mut self, key: &str, value: &str) {
-        let mut command = redis::cmd("SET");
-        command.arg(key).arg(value);
-        let () = match self {
+    pub(crate) async fn ask(&mut self, command: &redis::Cmd) -> redis::Value {
+        match self {
             Self::One(link) => command.query_async(link).await,
             Self::Cluster(link) => command.query_async(link).await,
         }
-        .unwrap();
+        .unwrap()
+    }
+
+    pub(crate) async fn set(&mut self, key: &str, value: &str) {
+        self.ask(redis::cmd("SET").arg(key).arg(value)).await;
     }
 
     pub(crate) async fn get(&mut self, key: &str) {

@@ -14,7 +14,8 @@ pub(super) fn section(raw: &Raw) -> Option<String> {
     let all: Vec<&Value> = raw.of("store", "operation").collect();
     all.first()?;
     let mut html = "<p class=about>Load and commit, as the layer asks them of the store, in turn with a \
-        <code>GET</code> of as many bytes on the same kind of connection.</p>"
+        <code>GET</code> of as many bytes on the same kind of connection. A floor is what the same commands, and the \
+        least script that checks as much, take with nothing of ours around them.</p>"
         .to_owned();
     let rows =
         all.iter().filter(|row| row["place"] == "plain" && row["tasks"] == 1 && row["operation"] != "GET");
@@ -26,7 +27,7 @@ pub(super) fn section(raw: &Raw) -> Option<String> {
             label: format!("{operation}, {}", bytes(row)),
             value: number(row, "ratio"),
             spread: (quantile(&ratios, 0.25), quantile(&ratios, 0.75)),
-            ours: !operation.starts_with("GET"),
+            ours: is_ours(operation),
             goal: match operation {
                 "load" => Some(1.2),
                 "commit, all" => Some(1.6),
@@ -49,12 +50,16 @@ pub(super) fn section(raw: &Raw) -> Option<String> {
                 let operation = row["operation"].as_str().unwrap_or_default();
                 let mut cells = vec![operation.to_owned(), bytes(row), row["tasks"].to_string()];
                 cells.extend(figures.map(|figure| short(number(row, figure))));
-                table::Row { cells, ours: !operation.starts_with("GET") }
+                table::Row { cells, ours: is_ours(operation) }
             })
             .collect();
         html += &format!("<details><summary>All of {place}</summary>{}</details>", table(&heads, &rows));
     }
     Some(html)
+}
+
+fn is_ours(operation: &str) -> bool {
+    !operation.starts_with("GET") && !operation.ends_with("floor")
 }
 
 fn bytes(row: &Value) -> String {
