@@ -95,13 +95,14 @@ async fn measure(name: &str, place: &Place, rounds: u64, millis: u64, only: &Onl
                 let key = format!("bare-{nth}");
                 bare.set(&key, &value.repeat(keys)).await;
                 let share = |pool: &mut Vec<Commits>| pool.split_off(pool.len() - pool.len() / (tasks - nth));
+                let commits = pools.each_mut().map(share);
                 subjects.push(Subject {
                     bare: bare.clone(),
                     key,
-                    floor: Floor::of(bare.clone(), nth, keys, &value).await,
+                    floor: Floor::of(bare.clone(), nth, commits[0].len(), keys, &value).await,
                     stores: stores.clone(),
                     at: begin(&stores[0], nth * 7, keys, &value).await,
-                    commits: pools.each_mut().map(share),
+                    commits,
                     turn: 0,
                 });
             }

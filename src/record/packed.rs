@@ -3,6 +3,9 @@
 //! Of each: six bytes of version, whose highest bit says that it is a secret; the length of its name, and that of its
 //! JSON, a byte each; name and JSON.
 
+#[cfg(feature = "redis")]
+use std::ops::Range;
+
 use bytes::Bytes;
 
 #[cfg(feature = "redis")]
@@ -81,10 +84,10 @@ impl<'a> Part<'a> {
         Some((of.get(begin + HEADER..json)?, usize::from(value), json))
     }
 
-    /// All of it.
+    /// From where to where it is.
     #[cfg(feature = "redis")]
-    pub(crate) fn as_bytes(&self) -> &'a [u8] {
-        self.of.get(self.begin..self.end).unwrap_or_default()
+    pub(crate) fn place(&self) -> Range<usize> {
+        self.begin..self.end
     }
 
     /// How many bytes its JSON has.

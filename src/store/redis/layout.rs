@@ -55,21 +55,23 @@ pub(super) fn committed(
     let mut held = BTreeSet::new();
     let mut after = Vec::with_capacity(packed.as_bytes().len() + 256);
     after.push(MARK);
-    let mut changed = false;
+    // What stays is taken over in as few pieces as may be.
+    let (before, mut taken) = (packed.as_bytes(), 0);
     for part in packed.parts() {
-        match delta.changes.get_key_value(part.name().unwrap_or_default()) {
-            None => after.extend_from_slice(part.as_bytes()),
-            Some((name, change)) => {
-                changed = true;
-                held.insert(name);
-                if let Write::Set(value) = &change.write
-                    && is_small(value)
-                {
-                    write(&mut after, name, value, version, change.secret);
-                }
+        if let Some((name, change)) = delta.changes.get_key_value(part.name().unwrap_or_default()) {
+            let place = part.place();
+            after.extend_from_slice(before.get(taken..place.start).unwrap_or_default());
+            taken = place.end;
+            held.insert(name);
+            if let Write::Set(value) = &change.write
+                && is_small(value)
+            {
+                write(&mut after, name, value, version, change.secret);
             }
         }
     }
+    after.extend_from_slice(before.get(taken..).unwrap_or_default());
+    let mut changed = !held.is_empty();
     let mut elsewhere = Vec::with_capacity(delta.changes.len());
     for (name, change) in &delta.changes {
         let known = held.contains(name);
