@@ -15,6 +15,7 @@ mod ours_actix;
 mod ours_axum;
 mod raw;
 mod raw_cas;
+mod raw_checks;
 mod tower_sessions;
 mod wire;
 
@@ -26,6 +27,7 @@ pub async fn serve(name: &str, redis: &str) {
         "bare" => bare::serve().await,
         "raw" => raw::serve(redis).await,
         "raw-cas" => raw_cas::serve(redis).await,
+        "raw-checks" => raw_checks::serve(redis).await,
         "ours-axum" => ours_axum::serve(redis, false).await,
         "ours-axum-audit" => ours_axum::serve(redis, true).await,
         "ours-actix" => ours_actix::serve(redis).await,
@@ -38,13 +40,14 @@ pub async fn serve(name: &str, redis: &str) {
 }
 
 /// What is told of each in the table.
-pub const NAMES: [(&str, &str); 11] = [
+pub const NAMES: [(&str, &str); 12] = [
     ("bare", "axum without any session"),
     ("raw", "axum, hand-written: GET, or GET and SET, on one multiplexed connection"),
     (
         "raw-cas",
         "the same, but it refreshes the timeout, and compares a version in a script before it replaces the whole",
     ),
+    ("raw-checks", "the same, and it looks at an epoch and at a deadline, with the commands that ours takes"),
     ("ours-axum", "cloakroom on axum"),
     ("ours-axum-audit", "cloakroom on axum, with the audit trail"),
     ("ours-actix", "cloakroom on actix-web"),
