@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use cloakroom::manager::{Load, SessionConfig};
+use serde_json::{Value, json};
 
 use crate::harness::{NOBODY, Setup, World, until};
 
 on_redis!(
     a_reading_request_is_one_pipeline,
     a_writing_request_is_a_load_and_one_script,
+    a_second_save_is_worked_out_as_the_first,
     a_first_write_is_one_script,
     a_sign_in_is_two_scripts,
     a_renewal_is_one_script,
@@ -69,6 +71,20 @@ async fn a_writing_request_is_a_load_and_one_script(setup: Setup) {
     for steps in ["write a 2", many] {
         assert_eq!(counted(&world, &token, steps).await, expected, "{steps}");
     }
+}
+
+/// What the first made of the session is what the second starts from: neither script takes the session apart, which
+/// would be three `HGET` each.
+async fn a_second_save_is_worked_out_as_the_first(setup: Setup) {
+    let world = setup.start().await;
+    let token = warm(&world).await;
+    for steps in ["write a 2; save; write b 3; save; inc c 1", "take b; save; write b 4; save; take b"] {
+        let commands = counted(&world, &token, steps).await;
+        for expected in [("evalsha", 3), ("hget", 3), ("hset", 3), ("hvals", 1)] {
+            assert!(commands.contains(&(expected.0.to_owned(), expected.1)), "{expected:?} in {commands:?}");
+        }
+    }
+    assert_eq!(world.run(&token, "read a; read b; read c").await.told(), [json!(2), Value::Null, json!(1)]);
 }
 
 async fn a_first_write_is_one_script(setup: Setup) {

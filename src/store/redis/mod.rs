@@ -40,9 +40,10 @@
 //! of eight small values with a field each took a third more of the client than with all of them in `p`, and 1,555 bytes of
 //! Redis' memory instead of 1,132. A large value has a field of its own so that a change of another one leaves it alone.
 //!
-//! Who loaded a session and commits gives back what `p` was ([`Image`](crate::record::Image)), so that it sends what `p`
-//! shall be if nobody was faster, and what operations come to then; the script only has to see that nobody was. Otherwise
-//! it takes `p` apart.
+//! Whatever changes a session changes `h`. Who loaded a session and commits gives back what it was
+//! ([`Image`](crate::record::Image)): so it sends what `h` was, and what `h` and `p` shall be if nobody was faster, and what
+//! operations come to then; the script only has to see that `h` is what it was. Otherwise it takes `p` apart. What a commit
+//! has made is the image for the next one of the same request.
 //!
 //! # What it asks
 //!
@@ -62,10 +63,10 @@
 //! | raise the epoch | `GET` and `EVALSHA` epoch for each shard | 2 for each shard |
 //! | wait for replicas | `EVAL` confirm, `WAIT` in one pipeline, on one of four connections of their own | 1 |
 //! | revoke all or all others | `HGETALL`, `EVALSHA` revoke for each 500; again if a sign-in came between | 2 |
+//! | recovery | `EVALSHA` a session, nothing where anything is | 1, pipelined |
 //!
 //! What a script changes besides its own session is read before, so that each of its keys is declared, and the
 //! script refuses where the index changed meanwhile. A list forgets sessions that ran out by one more script.
-//! | recovery | `EVALSHA` a session, nothing where anything is | 1, pipelined |
 //!
 //! A load or a commit leaves `due` alone: the hour that it gives a session is noticed when the time comes that is
 //! written there, once for each session and idle timeout. A session that was begun by a release before this list
