@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use super::{Field, FieldName, packed::Packed};
+use super::{
+    Field, FieldName,
+    packed::{Alone, Packed, Part},
+};
 
 /// The application's keys and their values, in the order of their names.
 ///
@@ -21,24 +24,35 @@ use super::{Field, FieldName, packed::Packed};
 /// ```
 #[derive(Clone, Default)]
 pub struct Fields {
-    /// As a store sent them.
+    /// As a store sent them: those that came together.
     packed: Packed,
-    /// Others, and what is to be said instead of those: `None` for one that is gone.
+    /// And each of the others.
+    alone: Vec<Alone>,
+    /// What is to be said instead of those, and beside them: `None` for one that is gone.
     over: BTreeMap<FieldName, Option<Field>>,
 }
 
 impl Fields {
-    /// These values, and others beside them.
-    pub(crate) fn of(packed: Packed, others: impl IntoIterator<Item = (FieldName, Field)>) -> Self {
-        let others = others.into_iter().map(|(name, field)| (name, Some(field)));
-        Self { packed, over: others.collect() }
+    /// These values, each under a key of its own.
+    #[cfg(feature = "redis")]
+    pub(crate) fn of(packed: Packed, alone: Vec<Alone>) -> Self {
+        Self { packed, alone, over: BTreeMap::new() }
+    }
+
+    /// What a store sent.
+    fn parts(&self) -> impl Iterator<Item = Part<'_>> {
+        self.packed.parts().chain(self.alone.iter().filter_map(Alone::part))
+    }
+
+    fn sent(&self, name: &str) -> Option<Part<'_>> {
+        self.parts().find(|part| part.is_of(name))
     }
 
     /// The value of this key.
     pub fn get(&self, name: &str) -> Option<Field> {
         match self.over.get(name) {
             Some(field) => field.clone(),
-            None => self.packed.get(name),
+            None => self.sent(name)?.field(),
         }
     }
 
@@ -46,7 +60,7 @@ impl Fields {
     pub fn contains_key(&self, name: &str) -> bool {
         match self.over.get(name) {
             Some(field) => field.is_some(),
-            None => self.packed.contains(name),
+            None => self.sent(name).is_some(),
         }
     }
 
@@ -57,7 +71,7 @@ impl Fields {
 
     /// Removes the value under this key, if there is one.
     pub fn remove(&mut self, name: &FieldName) {
-        if self.packed.contains(name.as_str()) {
+        if self.sent(name.as_str()).is_some() {
             self.over.insert(name.clone(), None);
         } else {
             self.over.remove(name);
@@ -86,28 +100,29 @@ impl Fields {
 
     /// All of them, in a map.
     pub fn to_map(&self) -> BTreeMap<FieldName, Field> {
-        let packed = self.packed.parts().filter_map(|part| {
+        let sent = self.parts().filter_map(|part| {
             let name = part.name()?;
             let shown = !self.over.contains_key(name);
             Some((FieldName::new(name).ok().filter(|_| shown)?, part.field()?))
         });
         let over = self.over.iter().filter_map(|(name, field)| Some((name.clone(), field.clone()?)));
-        packed.chain(over).collect()
+        sent.chain(over).collect()
     }
 
     /// The name of each and how many bytes its JSON has, in no order.
     pub(crate) fn sizes(&self) -> impl Iterator<Item = (&str, usize)> {
-        let packed = self.packed.parts().filter_map(|part| Some((part.name()?, part.size())));
-        let packed = packed.filter(|(name, _)| !self.over.contains_key(*name));
+        let sent = self.parts().filter_map(|part| Some((part.name()?, part.size())));
+        let sent = sent.filter(|(name, _)| !self.over.contains_key(*name));
         let size = |field: &Field| field.value.as_str().len();
         let over = self.over.iter();
-        packed.chain(over.filter_map(move |(name, field)| Some((name.as_str(), size(field.as_ref()?)))))
+        sent.chain(over.filter_map(move |(name, field)| Some((name.as_str(), size(field.as_ref()?)))))
     }
 }
 
 impl FromIterator<(FieldName, Field)> for Fields {
     fn from_iter<I: IntoIterator<Item = (FieldName, Field)>>(fields: I) -> Self {
-        Self::of(Packed::default(), fields)
+        let over = fields.into_iter().map(|(name, field)| (name, Some(field))).collect();
+        Self { over, ..Self::default() }
     }
 }
 
@@ -126,6 +141,7 @@ impl fmt::Debug for Fields {
 
 #[cfg(all(test, feature = "redis"))]
 mod tests {
+    use bytes::Bytes;
     use proptest::prelude::*;
 
     use super::*;
@@ -149,6 +165,16 @@ mod tests {
             packed::write(&mut bytes, name, &field.value, field.version, field.secret, 128);
         }
         Packed::new(bytes.into()).unwrap()
+    }
+
+    /// As large ones come, whatever their size.
+    fn alone(fields: &BTreeMap<FieldName, Field>) -> Vec<Alone> {
+        let alone = fields.iter().map(|(name, field)| {
+            let mut bytes = Vec::new();
+            packed::write(&mut bytes, name, &field.value, field.version, field.secret, 0);
+            Alone::new(bytes.into()).unwrap()
+        });
+        alone.collect()
     }
 
     fn assert_same(fields: &Fields, map: &BTreeMap<FieldName, Field>) {
@@ -176,7 +202,7 @@ mod tests {
         ) {
             let mut map = first.clone();
             map.extend(beside.clone());
-            let mut fields = Fields::of(packed(&first), beside);
+            let mut fields = Fields::of(packed(&first), alone(&beside));
             assert_same(&fields, &map);
             for (name, change) in changes {
                 match change {
@@ -201,6 +227,16 @@ mod tests {
         for end in 0..=whole.len() {
             let taken = Packed::new(whole.slice(..end)).is_some();
             assert_eq!(taken, [0, one, whole.len()].contains(&end), "{end} of {}", whole.len());
+        }
+    }
+
+    #[test]
+    fn bytes_without_a_whole_name_are_no_value() {
+        let mut whole = Vec::new();
+        packed::write(&mut whole, &name(1), &Json::from_text("7"), Version::new(1), false, 0);
+        for end in 0..=whole.len() {
+            let taken = Alone::new(Bytes::copy_from_slice(&whole[..end]));
+            assert_eq!(taken.is_some(), end >= whole.len() - 1, "{end}");
         }
     }
 

@@ -1,4 +1,5 @@
-//! Values one behind the other in one piece of memory, as a store keeps and sends them.
+//! Values as a store keeps and sends them: those that are small one behind the other in one piece of memory, the others
+//! each in one of its own.
 //!
 //! Of each: six bytes of version, whose highest bit says that it is a secret; the length of its name, and that of its
 //! JSON, a byte each; name and JSON.
@@ -36,13 +37,10 @@ impl Packed {
         &self.0
     }
 
-    /// The value of this key, in the memory in which it came.
+    /// The value of this key.
+    #[cfg(feature = "redis")]
     pub(crate) fn get(&self, name: &str) -> Option<Field> {
-        self.find(name)?.field()
-    }
-
-    pub(crate) fn contains(&self, name: &str) -> bool {
-        self.find(name).is_some()
+        self.parts().find(|part| part.is_of(name))?.field()
     }
 
     pub(crate) fn parts(&self) -> impl Iterator<Item = Part<'_>> {
@@ -53,16 +51,30 @@ impl Packed {
             Some(part)
         })
     }
+}
 
-    fn find(&self, name: &str) -> Option<Part<'_>> {
-        self.parts().find(|part| part.name == name.as_bytes())
+/// A value too long for its length to be told by a byte, as it came.
+#[derive(Clone)]
+pub(crate) struct Alone(Bytes);
+
+impl Alone {
+    /// `None` where the bytes are no value.
+    #[cfg(feature = "redis")]
+    pub(crate) fn new(bytes: Bytes) -> Option<Self> {
+        Part::header(&bytes, 0)?;
+        Some(Self(bytes))
+    }
+
+    pub(crate) fn part(&self) -> Option<Part<'_>> {
+        let (name, _, json) = Part::header(&self.0, 0)?;
+        Some(Part { of: &self.0, name, begin: 0, json, end: self.0.len() })
     }
 }
 
 /// A value's place.
 pub(crate) struct Part<'a> {
     of: &'a Bytes,
-    pub(crate) name: &'a [u8],
+    name: &'a [u8],
     /// Where it begins, where its JSON does, and where it ends.
     begin: usize,
     json: usize,
@@ -95,11 +107,17 @@ impl<'a> Part<'a> {
         self.end - self.json
     }
 
+    /// Whether it is the value of this key.
+    pub(crate) fn is_of(&self, name: &str) -> bool {
+        self.name == name.as_bytes()
+    }
+
     /// Its name. `None` where that is no text, which was not written by us.
     pub(crate) fn name(&self) -> Option<&'a str> {
         std::str::from_utf8(self.name).ok()
     }
 
+    /// The value, in the memory in which it came.
     pub(crate) fn field(&self) -> Option<Field> {
         let [a, b, c, d, e, f] = *self.of.get(self.begin..)?.first_chunk::<6>()?;
         let version = Version::new(u64::from_be_bytes([0, 0, a & !SECRET, b, c, d, e, f]));
@@ -108,14 +126,6 @@ impl<'a> Part<'a> {
             .unwrap_or_else(|| Json::from_text("\u{fffd}"));
         Some(Field { version, secret: a & SECRET != 0, value })
     }
-}
-
-/// The value that is all of these bytes: one too long for its length to be told by a byte.
-#[cfg(feature = "redis")]
-pub(crate) fn alone(bytes: &Bytes) -> Option<(FieldName, Field)> {
-    let (name, _, json) = Part::header(bytes, 0)?;
-    let part = Part { of: bytes, name, begin: 0, json, end: bytes.len() };
-    Some((FieldName::new(part.name()?).ok()?, part.field()?))
 }
 
 /// Adds a value. One of more than `longest` bytes says 0 for its length: it must stand alone.

@@ -14,7 +14,7 @@ use crate::{
     id::{Address, SessionHandle, SessionRef},
     record::{
         Authentication, EndReason, Ended, Field, FieldName, Fields, Image, Record,
-        packed::{Packed, SECRET},
+        packed::{Alone, Packed, SECRET},
     },
 };
 
@@ -117,7 +117,7 @@ impl Values {
             match Part::of(&value) {
                 Some(Part::Field) => {
                     sorted.whole = false;
-                    sorted.own.extend(layout::own(value));
+                    sorted.own.extend(Alone::new(value.into()));
                 }
                 Some(Part::Packed) => sorted.packed = layout::of_field(value),
                 Some(Part::Heads) => sorted.heads = Some(value),
@@ -159,7 +159,7 @@ struct Sorted {
     /// Whether there are no other values, not even one that can't be read.
     whole: bool,
     /// Those that have a field of their own.
-    own: Vec<(FieldName, Field)>,
+    own: Vec<Alone>,
 }
 
 /// What a value of a session's hash is.

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 
 use crate::record::{
-    Delta, Field, FieldName, Json, Version, Write,
+    Delta, FieldName, Json, Version, Write,
     packed::{self, Packed},
 };
 
@@ -31,11 +31,6 @@ fn write(to: &mut Vec<u8>, name: &FieldName, value: &Json, version: Version, sec
 /// Whether such a value stands with the others.
 pub(super) fn is_small(value: &Json) -> bool {
     value.as_str().len() <= usize::from(SMALL)
-}
-
-/// A value that has a field of its own, in the memory in which it came.
-pub(super) fn own(field: Vec<u8>) -> Option<(FieldName, Field)> {
-    packed::alone(&field.into())
 }
 
 /// What the field `p` holds. `None` where it is damaged.
