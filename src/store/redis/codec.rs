@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use bytes::Bytes;
 use redis::Value;
 
 use super::{
@@ -121,7 +122,7 @@ impl Values {
                 }
                 Some(Part::Packed) => sorted.packed = layout::of_field(value),
                 Some(Part::Heads) => sorted.heads = Some(value),
-                Some(Part::Older) => sorted.older = Some(value),
+                Some(Part::Older) => sorted.older = Some(value.into()),
                 Some(Part::Meta) => sorted.meta = Some(value),
                 None => {}
             }
@@ -151,7 +152,7 @@ struct Sorted {
     /// The field `h`.
     heads: Option<Vec<u8>>,
     /// The field `older`.
-    older: Option<Vec<u8>>,
+    older: Option<Bytes>,
     /// The field `m`.
     meta: Option<Vec<u8>>,
     /// The field `p`.

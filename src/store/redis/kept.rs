@@ -1,5 +1,7 @@
 //! A session as Redis has it, for the next commit of whoever knows it: its [image](crate::record::Image).
 
+use bytes::Bytes;
+
 use super::{
     foreseen::Foreseen,
     heads::{Followed, Heads, Older, followed},
@@ -21,7 +23,7 @@ pub(super) struct Kept {
     /// The field `h`. Whatever changes a session changes this: as long as it stands there, all the rest does.
     pub(super) heads: Vec<u8>,
     /// The field `older`, where there is one, its time maybe an earlier one.
-    pub(super) older: Option<Vec<u8>>,
+    pub(super) older: Option<Bytes>,
     /// The field `p`.
     pub(super) packed: Packed,
     /// Whether there are no other values, not even one that can't be read.
@@ -55,7 +57,7 @@ impl Kept {
         };
         let older = match foreseen.events.older {
             // Redis has a later time there. By this one nothing is forgotten sooner.
-            Some(tails) => Some(Older { added_at: self.seen_at, tails: &tails }.field()),
+            Some(tails) => Some(Older { added_at: self.seen_at, tails: &tails }.field().into()),
             None => self.older.clone(),
         };
         Some(Self { base: next, heads: foreseen.events.heads, older, packed, whole, ..*self })
@@ -64,8 +66,6 @@ impl Kept {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
     use crate::{id::EventId, record::Version};
 

@@ -215,7 +215,8 @@ impl RedisStore {
     }
 
     async fn prepared(&self) -> Result<&Self> {
-        self.set_up.get_or_try_init(|| setup::set_up(self)).await?;
+        // Once in the life of a store: it would be the most of every question's future.
+        self.set_up.get_or_try_init(|| Box::pin(setup::set_up(self))).await?;
         Ok(self)
     }
 
