@@ -13,11 +13,20 @@ pub(super) struct Call<'a> {
 
 impl<'a> Call<'a> {
     /// A call with these keys, and room for so many arguments and bytes.
-    pub(super) fn new(script: &'a Script, keys: &[&str], args: usize, bytes: usize) -> Self {
+    pub(super) fn new<'k>(
+        script: &'a Script,
+        keys: impl Iterator<Item = &'k str> + Clone,
+        args: usize,
+        bytes: usize,
+    ) -> Self {
         const EVALSHA: usize = 7 + 40 + 4;
-        let of_keys: usize = keys.iter().map(|key| key.len()).sum();
-        let mut command = Cmd::with_capacity(3 + keys.len() + args, EVALSHA + of_keys + bytes);
-        command.arg("EVALSHA").arg(script.get_hash()).arg(keys.len()).arg(keys);
+        let (count, of_keys) =
+            keys.clone().fold((0, 0), |(count, bytes), key| (count + 1, bytes + key.len()));
+        let mut command = Cmd::with_capacity(3 + count + args, EVALSHA + of_keys + bytes);
+        command.arg("EVALSHA").arg(script.get_hash()).arg(count);
+        for key in keys {
+            command.arg(key);
+        }
         Self { script, command }
     }
 

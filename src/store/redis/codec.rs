@@ -120,7 +120,7 @@ impl Values {
                     sorted.whole = false;
                     sorted.own.extend(Alone::new(value.into()));
                 }
-                Some(Part::Packed) => sorted.packed = layout::of_field(value),
+                Some(Part::Packed) => sorted.packed = layout::of_field(value.into()),
                 Some(Part::Heads) => sorted.heads = Some(value),
                 Some(Part::Older) => sorted.older = Some(value.into()),
                 Some(Part::Meta) => sorted.meta = Some(value),

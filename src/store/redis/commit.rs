@@ -1,6 +1,6 @@
 //! Changing a session, by one script.
 
-use std::{borrow::Cow, sync::LazyLock};
+use std::{borrow::Cow, iter, sync::LazyLock};
 
 use redis::{Script, Value};
 
@@ -112,17 +112,13 @@ fn question(store: &RedisStore, commit: &Commit) -> (Call<'static>, Option<Image
             None => keys.shed(at.shard),
             Some(_) => keys.due(at.shard),
         };
-        let user = commit.user.as_ref().filter(|_| commit.renewal.is_some());
-        let index = user.map(|user| keys.user(at.shard, user));
-        (keys.audit(at.shard), keys.log(at.shard), last, index)
+        [keys.audit(at.shard), keys.log(at.shard), last]
     });
-    let mut names: Vec<&str> = Vec::with_capacity(8);
-    names.extend([&*session, &aftermath, epoch]);
-    if let Some((audit, log, last, index)) = &further {
-        names.extend([&**audit, log, last]);
-        names.extend(target.as_deref());
-        names.extend(index.as_deref());
-    }
+    let user = commit.user.as_ref().filter(|_| commit.renewal.is_some());
+    let index = user.map(|user| keys.user(at.shard, user));
+    let names = [&*session, &aftermath, epoch].into_iter();
+    let names = names.chain(further.iter().flatten().map(String::as_str));
+    let names = names.chain(target.as_deref()).chain(index.as_deref());
     let changed = commit.delta.changes.iter().map(|(name, change)| match &change.write {
         // The name stands in front of the value, too.
         Write::Set(value) => 2 * name.as_str().len() + value.as_str().len() + 10,
@@ -148,8 +144,9 @@ fn question(store: &RedisStore, commit: &Commit) -> (Call<'static>, Option<Image
     let args = 12 + 3 * changed.len();
     let bytes = 96 + heads.len() + then.len() + after.len() + older.map_or(0, <[u8]>::len);
     let bytes = bytes + entry.len() + event.len() + changed.sum::<usize>();
-    let mut script = Call::new(&COMMIT, &names, args, bytes);
-    script.arg(&*heads).arg(&*then).arg(mode(commit, tells, foreseen).as_slice());
+    let mut script = Call::new(&COMMIT, names, args, bytes);
+    let (letters, count) = mode(commit, tells, foreseen);
+    script.arg(&*heads).arg(&*then).arg(letters.get(..count).unwrap_or_default());
     match commit.is_activity() {
         true => script.arg(millis(commit.idle)),
         false => script.arg(""),
@@ -191,7 +188,7 @@ fn question(store: &RedisStore, commit: &Commit) -> (Call<'static>, Option<Image
 }
 
 /// The policy's letter, and those of what is to be done besides.
-fn mode(commit: &Commit, tells: bool, foreseen: Option<&Foreseen>) -> Vec<u8> {
+fn mode(commit: &Commit, tells: bool, foreseen: Option<&Foreseen>) -> ([u8; 6], usize) {
     let policy = match commit.policy {
         Policy::Merge => b'm',
         Policy::Strict => b's',
@@ -205,5 +202,10 @@ fn mode(commit: &Commit, tells: bool, foreseen: Option<&Foreseen>) -> Vec<u8> {
         (foreseen.is_some_and(Foreseen::is_uncommon), b'e'),
     ];
     let besides = besides.into_iter().filter_map(|(wanted, letter)| wanted.then_some(letter));
-    [policy].into_iter().chain(besides).collect()
+    let (mut letters, mut count) = ([0; 6], 0);
+    for (place, letter) in letters.iter_mut().zip(iter::once(policy).chain(besides)) {
+        *place = letter;
+        count += 1;
+    }
+    (letters, count)
 }

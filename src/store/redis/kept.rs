@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::{
     foreseen::Foreseen,
     heads::{Followed, Heads, Older, followed},
-    layout::After,
+    layout::{self, After},
 };
 use crate::{
     clock::Timestamp,
@@ -53,7 +53,7 @@ impl Kept {
         let whole = self.whole && !foreseen.sets_elsewhere();
         let packed = match foreseen.after {
             After::Stays => self.packed.clone(),
-            After::Becomes(field) => Packed::new(field.slice(1..))?,
+            After::Becomes(field) => layout::of_field(field)?,
         };
         let older = match foreseen.events.older {
             // Redis has a later time there. By this one nothing is forgotten sooner.

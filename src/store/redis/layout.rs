@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 
 use crate::record::{
     Delta, FieldName, Json, Version, Write,
@@ -34,13 +34,18 @@ pub(super) fn is_small(value: &Json) -> bool {
 }
 
 /// What the field `p` holds. `None` where it is damaged.
-pub(super) fn of_field(field: Vec<u8>) -> Option<Packed> {
-    let field = Bytes::from(field);
-    if field.first() == Some(&MARK) { Packed::new(field.slice(1..)) } else { None }
+pub(super) fn of_field(mut field: Bytes) -> Option<Packed> {
+    if field.first() != Some(&MARK) {
+        return None;
+    }
+    // Not by `slice`, which takes memory.
+    field.advance(1);
+    Packed::new(field)
 }
 
 /// What the field is when a delta without operations was committed on it, and what each of its changes does to the
-/// field of its own that the key may have; there is none of these where the field is the `whole`.
+/// field of its own that the key may have, as far as they do anything; there is none of these where the field is the
+/// `whole`.
 pub(super) fn committed(
     packed: &Packed,
     delta: &Delta,
@@ -67,15 +72,20 @@ pub(super) fn committed(
     }
     after.extend_from_slice(before.get(taken..).unwrap_or_default());
     let mut changed = !held.is_empty();
-    let mut elsewhere = Vec::with_capacity(delta.changes.len());
-    for (name, change) in &delta.changes {
+    let mut elsewhere = Vec::new();
+    for (nth, (name, change)) in delta.changes.iter().enumerate() {
         let known = held.contains(name);
-        elsewhere.push(match &change.write {
+        let there = match &change.write {
             Write::Set(value) if !is_small(value) => Elsewhere::Set,
             // It stood here, or nowhere.
             _ if known || whole || change.watched == Some(false) => Elsewhere::Nothing,
             _ => Elsewhere::Remove,
-        });
+        };
+        // Most often there is none, and no list.
+        if there != Elsewhere::Nothing {
+            elsewhere.resize(nth, Elsewhere::Nothing);
+            elsewhere.push(there);
+        }
         if let (false, Write::Set(value)) = (known, &change.write)
             && is_small(value)
         {
