@@ -3,11 +3,11 @@
 -- byte what it is, and what is small stands together in one.
 --
 -- `h` is an 'h', the version, a space, the last event's id, then the second half of each earlier one's that is
--- remembered, the youngest first; those of before are in `older` (see recent.lua): every byte of a string that Lua
--- is given is hashed, and each commit reads `h` and makes it anew. Whatever changes a session changes `h`, so that a commit
--- that finds it as it was loaded need look at nothing else of the session's. `m` is an 'm' and ten words, '-' for what is not known, and then user,
--- method and device as they are. `p` is a 'p' and all values that are small, one behind the other; '.name' is one that
--- is not. Both have, for each value: the version at which it changed in six bytes, the highest bit marking a secret; the
+-- remembered, the youngest first; those of before are in `older` (see recent.lua): every byte of a string that Lua is given
+-- is hashed, and each commit reads `h` and writes it anew. Whatever changes a session changes `h`, so that a commit that finds
+-- it as it was loaded need look at nothing else of the session's. `m` is an 'm' and ten words, '-' for what is not known, and
+-- then user, method and device as they are. `p` is a 'p' and all values that are small, one behind the other; '.name' is one
+-- that is not. Both have, for each value: the version at which it changed in six bytes, the highest bit marking a secret; the
 -- length of its name, and its own, or 0 where it is not small, in a byte each; its name; its JSON.
 local SMALL = 128
 
