@@ -5,11 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use bytes::Bytes;
 use redis::Value;
 
-use super::{
-    heads::{Heads, Older},
-    kept::Kept,
-    layout,
-};
+use super::{heads::Heads, kept::Kept, layout};
 use crate::{
     clock::Timestamp,
     id::{Address, SessionHandle, SessionRef},
@@ -137,7 +133,9 @@ impl Values {
         for value in self.0.iter().filter_map(text) {
             match Part::of(value) {
                 Some(Part::Heads) => newer = Heads::parse(value).map_or(newer, |heads| heads.recent),
-                Some(Part::Older) => older = Older::parse(value).map_or(older, |older| older.tails),
+                Some(Part::Older) => {
+                    older = super::heads::Older::parse(value).map_or(older, |older| older.tails)
+                }
                 _ => {}
             }
         }
