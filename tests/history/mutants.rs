@@ -150,7 +150,7 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a session begins without an idle time",
         source: CREATE,
-        find: "redis.call('PEXPIRE', session, ARGV[2])",
+        find: "redis.call('PEXPIREAT', session, string.format('%.0f', now + ARGV[2]))",
         replace: "",
         breaks: I7Lifetime,
     },

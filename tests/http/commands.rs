@@ -90,14 +90,14 @@ async fn a_second_save_is_worked_out_as_the_first(setup: Setup) {
 async fn a_first_write_is_one_script(setup: Setup) {
     let world = setup.start().await;
     warm(&world).await;
-    // Inside: EXISTS of the session and of its aftermath, GET of the epoch, TIME, HSET, PEXPIRE, and ZADD for the
+    // Inside: EXISTS of the session and of its aftermath, GET of the epoch, TIME, HSET, PEXPIREAT, and ZADD for the
     // sweep.
     let expected = calls(&[
         ("evalsha", 1),
         ("exists", 2),
         ("get", 1),
         ("hset", 1),
-        ("pexpire", 1),
+        ("pexpireat", 1),
         ("time", 1),
         ("zadd", 1),
     ]);

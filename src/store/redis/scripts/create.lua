@@ -90,7 +90,9 @@ local begun = {
   device = ARGV[7],
 }
 redis.call('HSET', session, 'h', 'h1 ' .. event, 'm', meta(begun), unpack(ARGV, first))
-redis.call('PEXPIRE', session, ARGV[2])
+-- At the moment that the list names, and not so long after this command: a sweep that looks between the two would put
+-- the session off.
+redis.call('PEXPIREAT', session, string.format('%.0f', now + ARGV[2]))
 redis.call('ZADD', due, string.format('%.0f', now + math.min(ARGV[2], ARGV[3])),
   due_name(ARGV[10], deadline, listed and ARGV[11], ARGV[5]))
 if not listed then return {'created', at} end

@@ -31,9 +31,10 @@ for n = 0, (#ARGV - 6) / 5 do
         void[#void + 1] = tostring(n)
         void[#void + 1] = over
       else
-        -- Loads and commits restart the idle time without a word to this list.
-        local left = redis.call('PTTL', session)
-        redis.call('ZADD', due, string.format('%.0f', math.min(now + math.max(left, 0), deadline)), name)
+        -- Loads and commits restart the idle time without a word to this list. A key that has no end is looked at again.
+        local ends = redis.call('PEXPIRETIME', session)
+        if ends < 0 then ends = now end
+        redis.call('ZADD', due, string.format('%.0f', math.min(ends, deadline)), name)
       end
     elseif redis.call('EXISTS', aftermath) == 1 then
       redis.call('ZREM', due, name)
