@@ -3,10 +3,10 @@
 //! (4 GB).
 //!
 //! Measure: the server is filled with copies of a session as the store makes it (eight values of 64 bytes), under
-//! keys as the store makes them, over all shards. When it has moved them to the tables that so many need, rounds of `GET`, load and commit in turn, of sessions chosen at
-//! random among 1,000; the ratio of the medians. Memory is Redis' `used_memory`, before and after, on a server that has
-//! nothing else. Then one user with 100, 1,000 and 10,000 sessions, and sweeps that find as many whose time is up. The
-//! results are in `target/measured/growth.jsonl`.
+//! keys as the store makes them, over all shards. When it has moved them to the tables that so many need, rounds of
+//! `GET`, load and commit in turn, of sessions chosen at random among 1,000; the ratio of the medians. Memory is Redis'
+//! `used_memory`, before and after, on a server that has nothing else. Then one user with 100, 1,000 and 10,000 sessions,
+//! and sweeps that find as many whose time is up. The results are in `target/measured/growth.jsonl`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

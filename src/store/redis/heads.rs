@@ -28,12 +28,9 @@ pub(super) struct Heads<'a> {
 
 impl<'a> Heads<'a> {
     pub(super) fn parse(field: &'a [u8]) -> Option<Self> {
-        let text = field.strip_prefix(b"h")?;
-        let space = text.iter().position(|byte| *byte == b' ')?;
-        let (version, rest) = text.split_at_checked(space)?;
-        let rest = rest.get(1..)?;
+        let (version, rest) = numbered(field, b"h")?;
         let head = EventId::from_bytes(*rest.first_chunk::<16>()?);
-        let base = Base { version: Version::new(number(version)?), head };
+        let base = Base { version: Version::new(version), head };
         Some(Self { base, recent: rest.get(TAIL..)? })
     }
 
@@ -66,10 +63,8 @@ pub(super) struct Older<'a> {
 
 impl<'a> Older<'a> {
     pub(super) fn parse(field: &'a [u8]) -> Option<Self> {
-        let text = field.strip_prefix(b"~")?;
-        let space = text.iter().position(|byte| *byte == b' ')?;
-        let (at, tails) = text.split_at_checked(space)?;
-        Some(Self { added_at: Timestamp::from_millis(number(at)?), tails: tails.get(1..)? })
+        let (at, tails) = numbered(field, b"~")?;
+        Some(Self { added_at: Timestamp::from_millis(at), tails })
     }
 
     pub(super) fn field(&self) -> Vec<u8> {
@@ -77,6 +72,13 @@ impl<'a> Older<'a> {
         field.extend_from_slice(self.tails);
         field
     }
+}
+
+/// The number that follows on the mark of a field, up to a space, and what stands behind that.
+fn numbered<'a>(field: &'a [u8], mark: &[u8]) -> Option<(u64, &'a [u8])> {
+    let text = field.strip_prefix(mark)?;
+    let space = text.iter().position(|byte| *byte == b' ')?;
+    Some((number(text.get(..space)?)?, text.get(space + 1..)?))
 }
 
 /// What a commit makes of these.
